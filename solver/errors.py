@@ -1,0 +1,49 @@
+"""Typed errors. Each names the place of the fault and the mend; doors turn them into exit codes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PlannerError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Args:
+        message: what is wrong, in the user's words.
+        where: file, row, field or workload the fault was found in.
+        mend: what to do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, where: str = "", mend: str = "") -> None:
+        """Keep the three parts apart, and join them for printing."""
+        self.message, self.where, self.mend = message, where, mend
+        text = f"{where}: {message}" if where else message
+        super().__init__(f"{text} ({mend})" if mend else text)
+
+
+class InputError(PlannerError):
+    """A spec, table, override or argument that cannot be used as it is."""
+
+    exit_code = 2
+
+
+class BudgetError(PlannerError):
+    """A budget or policy gate was breached."""
+
+    exit_code = 3
+
+
+class InfeasibleError(PlannerError):
+    """The requirements contradict one another."""
+
+    exit_code = 4
+
+
+class EngineError(PlannerError):
+    """A solver back-end refused its input, crashed or gave no answer."""
+
+
+class CheckError(PlannerError):
+    """A plan failed the independent check, so it is not shown as one."""

@@ -1,0 +1,232 @@
+"""The narrow waist: what the formulation knows. Modes, offers, blocks and demand; nothing of transformers.
+
+Every quantity that decides feasibility or cost is an integer (nodes, units an hour, hours, micro-dollars)
+or an exact fraction, so that the checker can recompute a plan without a rounding error.
+Index letters: W workloads, D sources of demand, B blocks, P calendar months, S scenarios, R sites (regions),
+N node shapes, Q pools (a shape in a site), F offers, C candidates (a mode in a pool, firm or spot).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from .errors import InputError
+from .table import Table
+
+Array = np.ndarray[Any, np.dtype[Any]]
+ON_DEMAND, SPOT, COMMITMENT = 0, 1, 2
+OFFER_KINDS = ("on_demand", "spot", "commitment")
+FIRM = 0  # markets of a candidate: firm nodes (on demand or committed), or SPOT = 1
+MARKETS = ("firm", "spot")
+Accounting = Literal["amortised", "cash"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocks:
+    """Merged hours: all hours of a block have the same requirement in every respect."""
+
+    hours: Array  # int64 [B, P] hours of the block in each calendar month
+    scenario: Array  # int64 [B]
+    periods: tuple[str, ...]  # P labels, "2027-03"
+    period_hours: Array  # int64 [P] true hours of the horizon in each month
+    probability: tuple[Fraction, ...]  # S, sums to 1
+    calendar: Table  # hour-by-hour view for charts: period, day ("weekday"/"weekend"), hour_utc, hours, scenario, block
+
+    @property
+    def total_hours(self) -> Array:
+        """Hours of each block over the horizon, int64 [B]."""
+        return cast(Array, self.hours.sum(axis=1))
+
+    @property
+    def count(self) -> int:
+        """Number of blocks B."""
+        return int(self.hours.shape[0])
+
+    def block_probability(self) -> list[Fraction]:
+        """Probability of the scenario of each block, length B."""
+        return [self.probability[s] for s in self.scenario]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sites:
+    """Regions of providers (one row a site)."""
+
+    provider: Array  # str [R]
+    region: Array  # str [R]
+    country: Array  # ISO 3166 two letters
+    jurisdiction: Array  # "EU", "US", ...
+    latitude: Array  # float degrees
+    longitude: Array
+    zones: Array  # int64, availability zones
+    g_co2_per_kwh: Array  # float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """Node shapes (one row a machine type)."""
+
+    provider: Array  # str [N]
+    node: Array  # str [N]
+    accelerator: Array  # str [N]
+    accelerators: Array  # int64 [N]
+    power_w: Array  # int64 [N] modelled draw of the whole node in use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """What can be bought: one row a pool and option (and, for commitments, a start)."""
+
+    pool: Array  # int64 [F]
+    kind: Array  # int64 [F] ON_DEMAND, SPOT or COMMITMENT
+    option: Array  # str [F]
+    micro_usd_per_hour: Array  # int64 [F]
+    upfront_micro_usd: Array  # int64 [F]
+    term_hours: Array  # int64 [F], 0 unless a commitment
+    paid_hours: Array  # int64 [F, P] hours for which a commitment is billed in each month
+    active: Array  # bool [F, B] blocks a commitment covers
+    starts: Array  # str [F] ISO date a commitment starts, "" otherwise
+    owned_nodes: Array  # int64 [F] existing commitment: exactly this many, not a choice; 0 otherwise
+    interruptions_per_month: Array  # float [F]
+    valid_from: Array  # str [F] ISO date
+    source: Array  # str [F]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workloads:
+    """What the formulation needs of each workload."""
+
+    name: Array  # str [W]
+    kind: Array  # "serving" (a flow), "training" (a gang job) or "batch" (a divisible job)
+    unit: Array  # "requests" or "tokens"
+    team: Array  # str [W]
+    ttft_ms: Array  # float [W] target including the network, inf when there is none
+    max_spot_share: tuple[Fraction, ...]  # W, of the running capacity in any block
+    max_spot_share_per_region: tuple[Fraction, ...]
+    max_spot_share_per_zone: tuple[Fraction, ...]
+    unserved_micro_usd_per_unit: Array  # int64 [W] price of a unit not served
+    residency: tuple[tuple[str, ...], ...]  # W, jurisdictions or countries allowed; () is anywhere
+    input_tokens: Array  # int64 [W], for unit costs; 0 where it has no meaning
+    output_tokens: Array  # int64 [W]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where demand comes from: one row a workload and origin (a job has one row)."""
+
+    workload: Array  # int64 [D]
+    origin: Array  # str [D]
+    units_per_hour: Array  # int64 [D, B] for flows; 0 for jobs
+    total_units: Array  # int64 [D] for jobs; 0 for flows
+    window: Array  # bool [D, B] blocks in which a job may run; True for flows
+    rtt_ms: Array  # float [D, R] network round trip from the origin to each site
+    transfer_pico_usd_per_unit: Array  # int64 [D, R] moving one unit's bytes (1e-12 dollars)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """A mode in a pool, on firm or spot nodes."""
+
+    workload: Array  # int64 [C]
+    pool: Array  # int64 [C]
+    market: Array  # int64 [C] FIRM or SPOT
+    mode: Array  # int64 [C] row of Problem.modes
+    nodes_per_replica: Array  # int64 [C]
+    units_per_hour: Array  # int64 [C] per replica, after the derating of spot
+    ttft_ms: Array  # float [C] without the network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """At most so many nodes held at once in the pools named."""
+
+    name: str  # "aws/us-east-1/p5.48xlarge"
+    pools: tuple[int, ...]
+    kind: Literal["any", "on_demand", "spot"]
+    max_nodes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of the plan as a whole."""
+
+    quotas: tuple[Quota, ...] = ()
+    monthly_budget_micro_usd: tuple[int | None, ...] = ()  # P, None is no limit; () is none at all
+    hourly_budget_micro_usd: int | None = None
+    carbon_max_g: int | None = None  # grams CO2e over the horizon, expected
+    carbon_micro_usd_per_kg: int = 0
+    accounting: Accounting = "amortised"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One planning problem, complete: nothing outside it decides what a valid plan is or costs."""
+
+    name: str
+    blocks: Blocks
+    sites: Sites
+    shapes: Shapes
+    pool_shape: Array  # int64 [Q]
+    pool_site: Array  # int64 [Q]
+    offers: Offers
+    workloads: Workloads
+    sources: Sources
+    candidates: Candidates
+    modes: Table  # columns of workloads.modes.ModeTable plus "workload" (int64 row of workloads)
+    limits: Limits = field(default_factory=Limits)
+    excuses: Table = field(default_factory=lambda: Table({}))  # workload, provider, node, region, bottleneck, detail
+    provenance: dict[str, str] = field(default_factory=dict)  # catalog digest, as_of, spec text, warnings ...
+
+    def __post_init__(self) -> None:
+        """Check shapes and ranges once, so that no rule has to."""
+        b, p = self.blocks.hours.shape
+        _need(self.offers.active.shape == (len(self.offers.pool), b), "offers.active must be [F, B]")
+        _need(self.offers.paid_hours.shape == (len(self.offers.pool), p), "offers.paid_hours must be [F, P]")
+        _need(self.sources.units_per_hour.shape == (len(self.sources.workload), b), "units_per_hour must be [D, B]")
+        _need(sum(self.blocks.probability, Fraction(0)) == 1, "scenario probabilities must add up to 1")
+        for part in (self.offers, self.candidates, self.sources, self.blocks):
+            for column in dataclasses.fields(part):
+                value = getattr(part, column.name)
+                if isinstance(value, np.ndarray) and value.dtype == np.int64:
+                    _need(bool((value >= 0).all()), f"{type(part).__name__}.{column.name} must not be negative")
+        _need(bool((self.candidates.nodes_per_replica > 0).all()), "nodes_per_replica must be positive")
+
+    @property
+    def pool_names(self) -> Array:
+        """Business names of the pools, "aws/us-east-1/p5.48xlarge" [Q]."""
+        site, shape = self.pool_site, self.pool_shape
+        provider, region, node = self.sites.provider[site], self.sites.region[site], self.shapes.node[shape]
+        return np.array([f"{a}/{b}/{c}" for a, b, c in zip(provider, region, node, strict=True)], dtype=object)
+
+    def digest(self) -> str:
+        """Content hash over every array and limit: the same problem gives the same digest anywhere."""
+        h = hashlib.sha256()
+        parts = (self.blocks, self.sites, self.shapes, self.offers, self.workloads, self.sources, self.candidates)
+        for part in parts:
+            for column in dataclasses.fields(part):
+                _feed(h, column.name, getattr(part, column.name))
+        for name, value in (("pool_shape", self.pool_shape), ("pool_site", self.pool_site), ("limits", self.limits)):
+            _feed(h, name, value)
+        return h.hexdigest()
+
+
+def _need(fine: bool, message: str) -> None:
+    if not fine:
+        raise InputError(message, where="Problem", mend="build it with solver.load or enumerate_problem")
+
+
+def _feed(h: Any, name: str, value: Any) -> None:
+    h.update(name.encode())
+    if isinstance(value, np.ndarray):
+        h.update(str(value.shape).encode())
+        h.update(repr(value.tolist()).encode() if value.dtype == object else np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, Table):
+        for column in value.names:
+            _feed(h, column, value[column])
+    else:
+        h.update(repr(value).encode())
