@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import difflib
 import functools
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TABLE = "architectures.csv"
+VARIANT = re.compile(r"(-(instruct|it|chat|base|thinking|fp8|nvfp4|mxfp4|bf16|awq|gptq|int4))+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,8 @@ class Architecture:
 def architecture(name_or_path: str | Path) -> Architecture:
     """Look a model up by name, or read a Hugging Face config.json (a path that ends in .json, or a folder).
 
-    Names match without case, with or without the owner and without "Meta-", when that leaves one model.
+    Names match without case, with or without the owner and without "Meta-", when that leaves one model. A tuned or
+    quantised variant ("-Instruct", "-FP8", …) that has no row of its own is its base model: the shapes are the same.
 
     Raises:
         InputError: unknown or ambiguous name, or a config that cannot be used.
@@ -116,7 +119,7 @@ def _by_name(text: str) -> Architecture:
     if text in table:
         return table[text]
     wanted = _plain(text)
-    hits = [a for n, a in table.items() if wanted in {_plain(n), _plain(n.rpartition("/")[2])}]
+    hits = _matches(wanted) or _matches(VARIANT.sub("", wanted.rpartition("/")[2]))
     if len(hits) == 1:
         return hits[0]
     if hits:
@@ -125,6 +128,10 @@ def _by_name(text: str) -> Architecture:
     near = difflib.get_close_matches(wanted, sorted({_plain(n.rpartition("/")[2]) for n in table}), n=3, cutoff=0.4)
     mend = f"nearest are {', '.join(near)}" if near else "see `autoparallel models`"
     raise InputError(f"unknown model {text!r}", where="model", mend=f"{mend}; or give the path of a config.json")
+
+
+def _matches(wanted: str) -> list[Architecture]:
+    return [a for n, a in registry().items() if wanted in {_plain(n), _plain(n.rpartition("/")[2])}]
 
 
 def _plain(name: str) -> str:

@@ -1,0 +1,120 @@
+"""What the physics needs of nodes and layouts: columns, one row a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..network import Link
+from .constants import AssumedConstants, Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Rows = np.ndarray[Any, np.dtype[Any]]
+GIB = float(1 << 30)
+NVLINK_GB_PER_S = 100.0  # slower scale-up links are PCIe
+
+
+class AcceleratorLike(Protocol):
+    """The fields of an accelerator that the physics reads."""
+
+    hbm_gib: float
+    hbm_gb_per_s: float
+    bf16_tflop_per_s: float
+    fp8_tflop_per_s: float
+    fp4_tflop_per_s: float
+
+
+class NodeLike(Protocol):
+    """The fields of a node that the physics reads."""
+
+    accelerators: int
+    nic_gbit_per_s: float
+    scaleup_gb_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """One row a candidate: arrays of float [K], bytes and FLOP a second for one accelerator."""
+
+    hbm_bytes: Array
+    hbm_bytes_per_s: Array
+    bf16_flop_per_s: Array
+    fp8_flop_per_s: Array
+    fp4_flop_per_s: Array
+    scaleup_bytes_per_s: Array  # one direction
+    scaleout_bytes_per_s: Array  # the node's network shared by its accelerators
+    generation: Rows  # int [K], index into GENERATIONS
+
+    def take(self, rows: Rows) -> Hardware:
+        """Rows by mask or index."""
+        return Hardware(**{name: getattr(self, name)[rows] for name in self.__slots__})
+
+    def column(self) -> Hardware:
+        """The same rows as [K, 1], to broadcast against a concurrency grid."""
+        return self.take((slice(None), None))  # type: ignore[arg-type]
+
+    def flop_per_s(self, p: Precision) -> Array:
+        """Peak rate of the products; weight-only types run at the BF16 rate where the units are missing."""
+        wanted = {"bf16": self.bf16_flop_per_s, "fp8": self.fp8_flop_per_s, "fp4": self.fp4_flop_per_s}[p.compute]
+        return np.where(wanted > 0, wanted, self.bf16_flop_per_s)
+
+    def scaleup(self, latency_s: float, efficiency: float, assumed: AssumedConstants) -> Link:
+        """The link inside a node; PCIe has a longer latency."""
+        slow = self.scaleup_bytes_per_s < NVLINK_GB_PER_S * 1e9
+        factor = np.where(slow, assumed.pcie_latency_factor, 1.0)
+        return Link(latency_s * factor, np.maximum(self.scaleup_bytes_per_s, 1e9) * efficiency)
+
+    def scaleout(self, latency_s: float, efficiency: float) -> Link:
+        """The link between nodes."""
+        return Link(np.full_like(self.scaleout_bytes_per_s, latency_s), np.maximum(self.scaleout_bytes_per_s, 1e6) * efficiency)
+
+
+def hardware(pairs: Sequence[tuple[NodeLike, AcceleratorLike]]) -> Hardware:
+    """Columns of (node, accelerator) pairs."""
+
+    def column(values: Sequence[float], scale: float) -> Array:
+        return np.array(values, dtype=np.float64) * scale
+
+    return Hardware(
+        hbm_bytes=column([a.hbm_gib for _, a in pairs], GIB),
+        hbm_bytes_per_s=column([a.hbm_gb_per_s for _, a in pairs], 1e9),
+        bf16_flop_per_s=column([a.bf16_tflop_per_s for _, a in pairs], 1e12),
+        fp8_flop_per_s=column([a.fp8_tflop_per_s for _, a in pairs], 1e12),
+        fp4_flop_per_s=column([a.fp4_tflop_per_s for _, a in pairs], 1e12),
+        scaleup_bytes_per_s=column([n.scaleup_gb_per_s for n, _ in pairs], 1e9),
+        scaleout_bytes_per_s=column([n.nic_gbit_per_s / max(1, n.accelerators) for n, _ in pairs], 1e9 / 8),
+        generation=np.array([int(a.fp4_tflop_per_s > 0) for _, a in pairs], dtype=np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How one engine (one copy of the model) is laid over accelerators: float arrays [K].
+
+    An engine spans tensor × data × pipeline accelerators. `data_parallel` here is attention data parallelism
+    inside the engine (1 unless experts are shared by several attention ranks); experts are split over
+    tensor × data accelerators, by expert when `expert_parallel` > 1 and by tensor otherwise.
+    """
+
+    tensor_parallel: Array
+    pipeline_parallel: Array
+    data_parallel: Array
+    expert_parallel: Array
+
+    def take(self, rows: Rows) -> Layout:
+        """Rows by mask or index."""
+        return Layout(**{name: getattr(self, name)[rows] for name in self.__slots__})
+
+    def column(self) -> Layout:
+        """The same rows as [K, 1], to broadcast against a concurrency grid."""
+        return self.take((slice(None), None))  # type: ignore[arg-type]
+
+    @property
+    def stage_accelerators(self) -> Array:
+        """Accelerators of one pipeline stage."""
+        return self.tensor_parallel * self.data_parallel

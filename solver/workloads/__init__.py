@@ -1,0 +1,10 @@
+"""Workloads turn themselves into modes: one file a kind, one line here."""
+
+from .base import Workload
+from .batch import Batch
+from .modes import Excuse, ModeTable
+from .serving import PROFILES, Serving, Traffic
+
+KINDS = {kind.kind: kind for kind in (Serving, Batch)}
+
+__all__ = ["KINDS", "PROFILES", "Batch", "Excuse", "ModeTable", "Serving", "Traffic", "Workload"]

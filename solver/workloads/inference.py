@@ -1,0 +1,119 @@
+"""Candidate layouts and concurrencies of a served model on node shapes, predicted all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..perf.constants import constants
+from ..perf.hardware import GIB, Layout, hardware
+from ..perf.memory import sequences_that_fit, serving_memory
+from ..perf.serving import Engine
+
+if TYPE_CHECKING:
+    from ..perf.architectures import Architecture
+    from ..perf.constants import Precision
+    from .base import Accelerator, Node, Shapes
+
+Array = np.ndarray[Any, np.dtype[Any]]
+GRID = np.unique(np.round(2.0 ** np.arange(0, 9.25, 0.25)))  # sequences in an engine: 1 to 512, a quarter octave apart
+STAGES = (1, 2, 4)  # nodes of a replica, one pipeline stage each
+MAX_TENSOR_PARALLEL = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """All candidates: [K] rows of shape and layout, [K, G] predictions over the concurrency grid."""
+
+    shape: Array  # int64 [K]
+    engines: Array  # int64 [K] copies of the engine in the replica
+    layout: Layout
+    busy: Array  # bool [K, G] every attention rank and stage has a sequence to work on
+    fits: Array  # bool [K, G] busy, and within memory
+    room: Array  # float [K] sequences an engine has memory for
+    memory_gib: Array  # [K, G] of the fullest accelerator
+    usable_gib: Array  # [K]
+    ttft_ms: Array  # [K, G] mean
+    tpot_ms: Array  # [K, G] mean
+    requests_per_s: Array  # [K, G] of the replica with all places taken
+    concurrency: Array  # [K, G] of the replica
+
+    @property
+    def nodes(self) -> Array:
+        """Nodes of a replica [K]."""
+        return self.layout.pipeline_parallel.astype(np.int64)
+
+    @property
+    def data_parallel(self) -> Array:
+        """Copies of the model (or of its attention) in the replica [K]."""
+        return (self.engines * self.layout.data_parallel).astype(np.int64)
+
+
+def survey(a: Architecture, p: Precision, shapes: Shapes, input_tokens: int, output_tokens: int) -> Survey:
+    """Predict every layout of the model on every shape at every concurrency.
+
+    Args:
+        a: the model.
+        p: how it is stored and run.
+        shapes: node shapes.
+        input_tokens: prompt length.
+        output_tokens: answer length.
+    """
+    rows = [(s, *layout) for s, (node, _) in enumerate(shapes.pairs) for layout in layouts(a, node)]
+    shape, tensor, stages, ranks, experts, engines = np.array(rows, dtype=np.int64).reshape(-1, 6).T
+    layout = Layout(
+        tensor_parallel=tensor.astype(float),
+        pipeline_parallel=stages.astype(float),
+        data_parallel=ranks.astype(float),
+        expert_parallel=experts.astype(float),
+    )
+    known, context = constants(), float(input_tokens + output_tokens)
+    hw = hardware(shapes.pairs).take(shape)
+    room = sequences_that_fit(a, p, layout, context, known.assumed, hw.hbm_bytes)
+    grid = np.broadcast_to(GRID, (len(shape), len(GRID)))
+    engine = Engine(architecture=a, precision=p, hardware=hw.column(), layout=layout.column(), constants=known)
+    predicted = engine.predict(grid, float(input_tokens), float(output_tokens))
+    busy = grid >= (ranks * stages)[:, None]
+    memory = serving_memory(a, p, layout.column(), grid, context, known.assumed)
+    return Survey(
+        shape=shape,
+        engines=engines,
+        layout=layout,
+        busy=busy,
+        fits=busy & (grid <= room[:, None]),
+        room=room,
+        memory_gib=memory.total / GIB,
+        usable_gib=known.assumed.usable_hbm_share * hw.hbm_bytes / GIB,
+        ttft_ms=predicted.ttft_ms,
+        tpot_ms=predicted.tpot_ms,
+        requests_per_s=predicted.requests_per_s * engines[:, None],
+        concurrency=grid * engines[:, None],
+    )
+
+
+def layouts(a: Architecture, node: Node) -> list[tuple[int, int, int, int, int]]:
+    """(tensor, pipeline, attention data, expert parallel, engines) that divide the model over whole nodes.
+
+    Tensor parallelism stays in the node, in powers of two that divide the heads. A mixture of experts is also laid
+    out with whole experts on different accelerators, its attention split by tensor, by data or both. Several nodes
+    are pipeline stages, each using the widest power of two of the node.
+    """
+    count = node.accelerators
+    widest = 1 << (min(count, MAX_TENSOR_PARALLEL).bit_length() - 1)
+    widths = [t for t in _powers(widest) if a.attention_heads % t == 0]
+    stages = [s for s in STAGES if s <= a.layers and (s == 1 or node.nic_gbit_per_s > 0)]
+    plain = [(t, s, 1, 1, count // t) for s in stages for t in widths if s == 1 or t == max(widths)]
+    if not a.experts or widest == 1 or a.experts % widest:
+        return plain
+    return plain + [(t, s, widest // t, widest, count // widest) for s in stages for t in widths]
+
+
+def _powers(limit: int) -> list[int]:
+    return [1 << k for k in range(limit.bit_length())]
+
+
+def evidence(accelerator: Accelerator) -> str:
+    """What a prediction for an accelerator rests on."""
+    return "calibrated" if accelerator.name in constants().calibrated_on else "physics"
