@@ -1,0 +1,199 @@
+"""Training physics: seconds of an optimiser step and memory of an accelerator, for rows of hardware and layout.
+
+Compute with a pipeline bubble (1F1B, interleaved; Narayanan et al., arXiv 2104.04473), tensor-, expert- and
+data-parallel communication, recomputation (Korthikanti et al., arXiv 2205.05198), and ZeRO sharding of weights,
+gradients and optimiser (Rajbhandari et al., arXiv 1910.02054).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..network import all_gather, all_reduce, all_to_all, hierarchical_all_reduce, point_to_point
+from .memory import Memory, ffn_width, stage_share
+
+if TYPE_CHECKING:
+    from .architectures import Architecture
+    from .constants import Constants, Precision
+    from .hardware import Hardware, Rows
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+WEIGHT_BYTES = 2.0  # BF16 weights, also when products run in FP8
+GRADIENT_BYTES = 4.0  # FP32 accumulation
+OPTIMIZER_BYTES = 12.0  # FP32 master weight and two Adam moments
+MAX_INTERLEAVE = 4  # virtual pipeline stages on an accelerator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gang:
+    """Layouts of training jobs: float arrays [K]."""
+
+    accelerators: Array  # in the gang
+    per_node: Array  # accelerators of a node
+    tensor_parallel: Array
+    pipeline_parallel: Array
+    expert_parallel: Array
+    zero_stage: Array  # 1: optimiser sharded; 3: weights and gradients too
+
+    @property
+    def data_parallel(self) -> Array:
+        """Copies of the model."""
+        return self.accelerators / (self.tensor_parallel * self.pipeline_parallel)
+
+    def take(self, rows: Rows) -> Gang:
+        """Rows by mask or index."""
+        return Gang(**{name: getattr(self, name)[rows] for name in self.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainer:
+    """A model trained on rows of hardware and layout."""
+
+    architecture: Architecture
+    precision: Precision
+    hardware: Hardware
+    gang: Gang
+    constants: Constants
+    sequence_length: int
+    global_batch_sequences: int
+    recompute: bool
+    micro_batch: float | Array = 1.0  # sequences
+
+    @property
+    def micro_batches(self) -> Array:
+        """Micro-batches a pipeline takes in a step."""
+        return np.ceil(self.global_batch_sequences / (self.gang.data_parallel * self.micro_batch))
+
+    def step_s(self) -> Array:
+        """Seconds of one optimiser step."""
+        m, g, a = self.micro_batches, self.gang, self.architecture
+        micro = self._compute() + self._tensor() + self._expert()
+        interleave = np.clip(np.floor(a.layers / g.pipeline_parallel), 1, MAX_INTERLEAVE)
+        bubble = (g.pipeline_parallel - 1) / interleave
+        return (m + bubble) * (micro + self._pipeline()) + self._data() + self._update() + self.constants.training.step_s
+
+    def tokens_per_s(self) -> Array:
+        """Tokens of the whole gang a second."""
+        return self.global_batch_sequences * self.sequence_length / self.step_s()
+
+    def model_flop_per_token(self) -> float:
+        """Forward and backward, without recomputation: what model FLOP utilisation counts."""
+        return 3.0 * (self._dense_flop() + self._expert_flop())
+
+    def mfu(self) -> Array:
+        """Model FLOP utilisation against the BF16 peak."""
+        rate = self.tokens_per_s() * self.model_flop_per_token()
+        return rate / (self.gang.accelerators * self.hardware.bf16_flop_per_s)
+
+    def _dense_flop(self) -> float:
+        """Forward FLOP a token outside the experts; causal attention sees half of the sequence on average."""
+        a, s = self.architecture, float(self.sequence_length)
+        weights = a.attention_parameters + a.dense_ffn_parameters + a.shared_expert_parameters + a.output_parameters
+        window = min(s / 2, a.sliding_window) if a.sliding_window else s / 2
+        return 2.0 * weights + a.prefill_attention_flop * s / 2 + a.window_attention_flop * window
+
+    def _expert_flop(self) -> float:
+        a = self.architecture
+        return 2.0 * a.expert_parameters * a.experts_per_token / a.experts if a.experts else 0.0
+
+    def _compute(self) -> Array:
+        """Forward, backward (twice the forward) and recomputation (a forward) of one micro-batch on a stage."""
+        a, c, g = self.architecture, self.constants.training, self.gang
+        tokens = self.sequence_length * self.micro_batch
+        passes = 4.0 if self.recompute else 3.0
+        peak = self.hardware.flop_per_s(self.precision) * c.compute_efficiency
+        peak = peak * (c.fp8_efficiency if self.precision.compute == "fp8" else 1.0)
+        split = g.tensor_parallel * g.pipeline_parallel
+        dense, experts = self._dense_flop() * tokens / split, self._expert_flop() * tokens / split
+        call = (self._dense_flop() + self._expert_flop()) * tokens / (a.layers * g.tensor_parallel)
+        small = 1.0 + c.half_rate_flop / call * self.hardware.bf16_flop_per_s / 1e15  # a faster machine needs more work
+        layers = np.ceil(a.layers / g.pipeline_parallel)
+        return passes * (small * (dense + experts / c.moe_efficiency) / peak + layers * c.layer_s)
+
+    def _hidden_bytes(self) -> Array:
+        return np.asarray(2.0 * self.sequence_length * self.micro_batch * self.architecture.hidden_size)
+
+    def _tensor(self) -> Array:
+        """Two all-reduces a layer in each direction (as gather and scatter with sequence parallelism)."""
+        c, g = self.constants.training, self.gang
+        link = self.hardware.scaleup(c.scaleup_latency_s, c.scaleup_efficiency, self.constants.assumed)
+        times = (6.0 if self.recompute else 4.0) * np.ceil(self.architecture.layers / g.pipeline_parallel)
+        return c.exposed_tensor_communication * times * all_reduce(self._hidden_bytes(), g.tensor_parallel, link)
+
+    def _expert(self) -> Array:
+        """Dispatch and combine of each expert layer, inside a node or over the network."""
+        a, c, g = self.architecture, self.constants.training, self.gang
+        if not a.experts:
+            return np.zeros_like(g.accelerators)
+        inner = self.hardware.scaleup(c.scaleup_latency_s, c.scaleup_efficiency, self.constants.assumed)
+        outer = self.hardware.scaleout(c.scaleout_latency_s, c.scaleout_efficiency)
+        size = self._hidden_bytes() / g.tensor_parallel * np.minimum(a.experts_per_token, g.expert_parallel)
+        near, far = all_to_all(size, g.expert_parallel, inner), all_to_all(size, g.expert_parallel, outer)
+        times = (6.0 if self.recompute else 4.0) * np.ceil(a.moe_layers / g.pipeline_parallel)
+        return c.exposed_expert_communication * times * np.where(g.expert_parallel <= g.per_node, near, far)
+
+    def _pipeline(self) -> Array:
+        """Activations to the next stage and gradients back."""
+        c, g = self.constants.training, self.gang
+        link = self.hardware.scaleout(c.scaleout_latency_s, c.scaleout_efficiency)
+        hop = 2.0 * point_to_point(self._hidden_bytes() / g.tensor_parallel, link)
+        return np.where(g.pipeline_parallel > 1, hop, 0.0)
+
+    def _data(self) -> Array:
+        """Gradients out and weights back once a step; ZeRO-3 also gathers the weights twice a micro-batch."""
+        c, g = self.constants.training, self.gang
+        inner = self.hardware.scaleup(c.scaleup_latency_s, c.scaleup_efficiency, self.constants.assumed)
+        outer = self.hardware.scaleout(c.scaleout_latency_s, c.scaleout_efficiency)
+        local = np.minimum(g.data_parallel, np.maximum(1.0, g.per_node / g.tensor_parallel))
+        nodes = np.maximum(1.0, g.data_parallel / local)
+        size = 2.0 * self._parameters()
+        once = hierarchical_all_reduce(size, local, inner, nodes, outer)
+        gather = all_gather(size, local, inner) + all_gather(size / local, nodes, outer)
+        again = np.where(g.zero_stage >= 3, 2.0 * self.micro_batches * gather, 0.0)  # noqa: PLR2004
+        return c.exposed_data_communication * (once + again)
+
+    def _update(self) -> Array:
+        """Reading and writing the optimiser's share."""
+        share = self._parameters() / self.gang.data_parallel
+        return share * self.constants.training.optimizer_bytes_per_parameter / self.hardware.hbm_bytes_per_s
+
+    def _parameters(self) -> Array:
+        """Parameters of the fullest accelerator before ZeRO."""
+        a, g = self.architecture, self.gang
+        share = stage_share(a.layers, g.pipeline_parallel)
+        ends = np.where((g.pipeline_parallel > 1) | (a.head_parameters == 0), 1.0, 2.0)
+        body = a.always_active_parameters - a.head_parameters
+        split = (body * share + a.output_parameters * ends) / g.tensor_parallel
+        return split + a.expert_parameters * share / np.maximum(g.expert_parallel, g.tensor_parallel)
+
+    def memory(self) -> Memory:
+        """Bytes of the fullest accelerator by component."""
+        a, g, assumed = self.architecture, self.gang, self.constants.assumed
+        parameters, copies = self._parameters(), g.data_parallel
+        whole = np.where(g.zero_stage >= 3, copies, 1.0)  # noqa: PLR2004
+        layer = parameters * WEIGHT_BYTES / np.ceil(a.layers / g.pipeline_parallel)
+        return Memory(
+            weights=parameters * WEIGHT_BYTES / whole + np.where(whole > 1, 2 * layer, 0.0),  # two gathered layers
+            cache=np.zeros(()),
+            activations=self._activations(),
+            gradients=parameters * GRADIENT_BYTES / whole,
+            optimizer=parameters * OPTIMIZER_BYTES / copies,
+            framework=np.asarray(assumed.framework_gib * 2**30),
+        )
+
+    def _activations(self) -> Array:
+        """Kept for the backward pass, with sequence parallelism: min(P, m) micro-batches on the first stage.
+
+        A layer keeps its inputs and outputs around norms (6 rows of hidden), queries, keys and values, and three
+        rows of FFN width, in BF16; with recomputation only its input, plus one layer in full.
+        """
+        a, g = self.architecture, self.gang
+        tokens = self.sequence_length * self.micro_batch / g.tensor_parallel
+        projections = a.attention_parameters / (a.hidden_size * a.layers)
+        full = 2.0 * tokens * (6 * a.hidden_size + projections + 3 * ffn_width(a))
+        held = np.minimum(g.pipeline_parallel, self.micro_batches) * np.ceil(a.layers / g.pipeline_parallel)
+        kept = held * 2.0 * tokens * a.hidden_size + full if self.recompute else held * full
+        return kept + 6.0 * tokens * a.vocabulary

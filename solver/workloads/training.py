@@ -1,0 +1,218 @@
+"""Training: tokens through a gang of nodes that start, stop and fail together."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..errors import InputError
+from ..perf.constants import constants
+from ..perf.hardware import GIB, hardware
+from ..perf.training import Gang, Trainer
+from . import fields
+from .base import HUGE, Catalog, Workload, distinct
+from .batch import check_dataset, check_window
+from .modes import Excuse, ModeTable
+
+if TYPE_CHECKING:
+    from ..perf.architectures import Architecture
+    from .base import Accelerator, Node, Shapes
+
+Array = np.ndarray[Any, np.dtype[Any]]
+TRAINED_IN = ("bf16", "fp8")
+MAX_GANG_SIZES = 5  # kept of a node shape
+MAX_NODES = 2048
+MAX_TENSOR_PARALLEL = 8
+PIPELINES = 2 ** np.arange(7)  # stages: 1 to 64
+EXPERT_GROUPS = 2 ** np.arange(7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training(Workload):
+    """A training run of so many tokens, on one gang at a time, between two days."""
+
+    tokens: int
+    sequence_length: int = 8192
+    global_batch_sequences: int = 512
+    earliest_start: datetime.date | None = None
+    deadline: datetime.date | None = None  # done before this day begins (UTC)
+    max_accelerators: int = 4096
+    checkpoint_minutes: float = 30.0  # between checkpoints
+    restart_minutes: float = 10.0
+    recompute: bool = True  # keep only layer inputs for the backward pass
+    dataset_gb: float = 0.0
+    dataset_origin: str = ""
+
+    kind: ClassVar[str] = "training"
+    unit: ClassVar[str] = "tokens"
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        Workload.__post_init__(self)
+        if self.precision not in TRAINED_IN:
+            mend = f"use one of {', '.join(TRAINED_IN)}"
+            raise InputError(f"precision {self.precision!r} is for serving", where=self.where, mend=mend)
+        if self.max_spot_share not in (0, 1):
+            raise InputError("max_spot_share of a gang is 0 or 1: it runs on one market", where=self.where)
+        fields.whole(self.where, "tokens", self.tokens, 1, HUGE)
+        fields.whole(self.where, "sequence_length", self.sequence_length, 1, 10**8)
+        fields.whole(self.where, "global_batch_sequences", self.global_batch_sequences, 1, 10**7)
+        fields.whole(self.where, "max_accelerators", self.max_accelerators, 1, 10**6)
+        fields.number(self.where, "checkpoint_minutes", self.checkpoint_minutes, 0, 43_800)
+        fields.number(self.where, "restart_minutes", self.restart_minutes, 0, 43_800)
+        if not isinstance(self.recompute, bool):
+            raise InputError(f"recompute must be true or false, not {self.recompute!r:.60}", where=self.where)
+        check_window(self.where, self.earliest_start, self.deadline)
+        check_dataset(self.where, self.dataset_gb, self.dataset_origin)
+        self.check_context("sequence_length", self.sequence_length)
+
+    @property
+    def total_units(self) -> int:
+        """Tokens to train on."""
+        return self.tokens
+
+    @property
+    def hours_lost_per_interruption(self) -> float:
+        """Half a checkpoint interval of work is lost on average, and the restart."""
+        return (self.checkpoint_minutes / 2 + self.restart_minutes) / 60
+
+    def modes(self, catalog: Catalog) -> tuple[ModeTable, tuple[Excuse, ...]]:
+        """The best layout of each gang size on each node shape, and an excuse for each shape without one.
+
+        Gang sizes are powers of two of nodes. Kept are those with more tokens an hour than every smaller one, five at
+        most: around the smallest that meets the deadline when both days are given, else spread from small to large.
+        """
+        nodes, excuses = self.open_nodes(catalog)
+        if not nodes:
+            return ModeTable.empty(), tuple(excuses)
+        shapes = distinct(nodes)
+        s = _survey(self, shapes)
+        tables = []
+        for index, (node, accelerator) in enumerate(nodes):
+            mine = np.flatnonzero(s.shape == shapes.shape_of[index])
+            fit = mine[s.fits[mine] & (s.units[mine] > 0)]
+            if len(fit):
+                tables.append(self._table(node, accelerator, s, self._sizes(_best(s.nodes[fit], s.units[fit], fit), s)))
+            else:
+                excuses.append(self.excuse(node, *self._bottleneck(node, s, mine)))
+        return ModeTable.concat(tables), tuple(excuses)
+
+    def _sizes(self, rows: Array, s: _Survey) -> Array:
+        """At most MAX_GANG_SIZES of the rows, which are sorted by size."""
+        if len(rows) <= MAX_GANG_SIZES:
+            return rows
+        if self.earliest_start is None or self.deadline is None:
+            return rows[np.round(np.linspace(0, len(rows) - 1, MAX_GANG_SIZES)).astype(np.int64)]
+        hours = (self.deadline - self.earliest_start).days * 24
+        enough = np.flatnonzero(s.units[rows] * hours >= self.tokens)
+        centre = int(enough[0]) if len(enough) else len(rows)
+        first = int(np.clip(centre - MAX_GANG_SIZES // 2, 0, len(rows) - MAX_GANG_SIZES))
+        return rows[first : first + MAX_GANG_SIZES]
+
+    def _table(self, node: Node, accelerator: Accelerator, s: _Survey, rows: Array) -> ModeTable:
+        g, n = s.gang.take(rows), len(rows)
+        evidence = "calibrated" if accelerator.name in constants().calibrated_on else "physics"
+        return ModeTable.build(
+            provider=[node.provider] * n,
+            node=[node.name] * n,
+            nodes_per_replica=s.nodes[rows],
+            tensor_parallel=g.tensor_parallel,
+            pipeline_parallel=g.pipeline_parallel,
+            expert_parallel=g.expert_parallel,
+            data_parallel=g.data_parallel,
+            concurrency=g.data_parallel * g.pipeline_parallel,
+            units_per_hour=s.units[rows],
+            ttft_ms=np.full(n, np.nan),
+            tpot_ms=np.full(n, np.nan),
+            quantile=np.full(n, 0.5),
+            evidence=[evidence] * n,
+            gpu_memory_gib=s.memory_gib[rows],
+        )
+
+    def _bottleneck(self, node: Node, s: _Survey, mine: Array) -> tuple[str, str]:
+        if node.accelerators > self.max_accelerators:
+            return "max_accelerators", f"one node has {node.accelerators}, the limit is {self.max_accelerators}"
+        if not len(mine):
+            return "batch", f"no layout splits {self.global_batch_sequences} sequences a step"
+        row = mine[s.memory_gib[mine].argmin()]
+        g, nodes = s.gang.take(np.array([row])), s.nodes[row]
+        layout = f"tp={g.tensor_parallel[0]:.0f} pp={g.pipeline_parallel[0]:.0f} over {nodes} nodes"
+        if node.nic_gbit_per_s <= 0:
+            return "interconnect", f"needs {s.memory_gib[row]:.4g} GiB per GPU on one node, and has no network for more"
+        return "memory", f"needs {s.memory_gib[row]:.4g} GiB per GPU at {layout}, has {s.usable_gib[row]:.4g} GiB usable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Survey:
+    """All candidates [K]."""
+
+    shape: Array
+    nodes: Array
+    gang: Gang
+    fits: Array
+    memory_gib: Array
+    usable_gib: Array
+    units: Array  # tokens an hour
+
+
+def _survey(w: Training, shapes: Shapes) -> _Survey:
+    grids = [_grid(w, w.architecture, node) for node, _ in shapes.pairs]
+    shape = np.repeat(np.arange(len(grids)), [g.shape[1] for g in grids])
+    nodes, accelerators, per_node, tensor, stages, experts, zero = np.concatenate(grids, axis=1).astype(np.float64)
+    gang = Gang(
+        accelerators=accelerators,
+        per_node=per_node,
+        tensor_parallel=tensor,
+        pipeline_parallel=stages,
+        expert_parallel=experts,
+        zero_stage=zero,
+    )
+    hw = hardware(shapes.pairs).take(shape)
+    trainer = Trainer(
+        architecture=w.architecture,
+        precision=w.stored,
+        hardware=hw,
+        gang=gang,
+        constants=constants(),
+        sequence_length=w.sequence_length,
+        global_batch_sequences=w.global_batch_sequences,
+        recompute=w.recompute,
+    )
+    memory, usable = trainer.memory().total / GIB, constants().assumed.usable_hbm_share * hw.hbm_bytes / GIB
+    return _Survey(
+        shape=shape,
+        nodes=nodes.astype(np.int64),
+        gang=gang,
+        fits=memory <= usable,
+        memory_gib=memory,
+        usable_gib=usable,
+        units=np.floor(3600 * trainer.tokens_per_s()).astype(np.int64),
+    )
+
+
+def _grid(w: Training, a: Architecture, node: Node) -> Array:
+    """[7, K] nodes, accelerators, per node, tensor, pipeline, expert parallel and ZeRO stage of every sound layout."""
+    count = node.accelerators
+    most = min(MAX_NODES if node.nic_gbit_per_s > 0 else 1, w.max_accelerators // count)
+    sizes = 2 ** np.arange(most.bit_length()) if most else np.zeros(0, dtype=np.int64)
+    widths = np.array([t for t in (1, 2, 4, 8) if t <= min(count, MAX_TENSOR_PARALLEL) and a.attention_heads % t == 0])
+    groups = EXPERT_GROUPS[a.experts % EXPERT_GROUPS == 0] if a.experts else np.ones(1, dtype=np.int64)
+    mesh = np.meshgrid(sizes, widths, PIPELINES, groups, np.array([1, 3]), indexing="ij")
+    nodes, tensor, stages, experts, zero = (axis.ravel() for axis in mesh)
+    total = nodes * count
+    copies = total // (tensor * stages)
+    sound = (copies * tensor * stages == total) & (copies >= 1) & (w.global_batch_sequences % np.maximum(copies, 1) == 0)
+    sound &= (stages <= a.layers) & (total % (stages * experts) == 0) & (experts <= copies * tensor)
+    sound &= (zero == 1) | ((stages == 1) & (copies > 1))
+    return np.stack([nodes, total, np.full_like(total, count), tensor, stages, experts, zero])[:, sound]
+
+
+def _best(nodes: Array, units: Array, rows: Array) -> Array:
+    """The most productive row of each size, sizes ascending, without sizes that a smaller one matches."""
+    order = np.lexsort((-units, nodes))
+    first = order[np.unique(nodes[order], return_index=True)[1]]
+    rising = np.concatenate([[True], units[first][1:] > np.maximum.accumulate(units[first])[:-1]])
+    return rows[first[rising]]
