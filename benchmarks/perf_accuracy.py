@@ -33,8 +33,18 @@ SYSTEMS = {
     "b200_sxm": (180, 7700, 2250, 4500, 9000, 900),
     "gb200": (186, 8000, 2500, 5000, 10000, 900),
 }
-SHARES = {"memory_efficiency", "decode_efficiency", "prefill_efficiency", "fp4_efficiency", "attention_efficiency",
-          "attention_bandwidth", "coverage", "collective_efficiency", "prefill_interference", "prefill_communication"}
+SHARES = {
+    "memory_efficiency",
+    "decode_efficiency",
+    "prefill_efficiency",
+    "fp4_efficiency",
+    "attention_efficiency",
+    "attention_bandwidth",
+    "coverage",
+    "collective_efficiency",
+    "prefill_interference",
+    "prefill_communication",
+}
 CALIBRATED_ON = ["H100", "H200", "B200"]
 NATIVE_FP4 = ("openai/gpt-oss-120b",)  # published in MXFP4 only, whatever the label says
 RENAMED = {"zhipuai/GLM-5": "zai-org/GLM-5"}
@@ -55,23 +65,46 @@ def engines(rows: pd.DataFrame) -> list[tuple[Array, Engine, pd.DataFrame]]:
     """(row numbers, engine on the rows' hardware and layout, rows) for each model, precision and engine."""
     made = []
     for (model, name, engine), part in rows.groupby(["model", "precision", "engine"]):
-        hbm, bandwidth, bf16, fp8, fp4, scaleup = (np.array(x, float) for x in zip(*(SYSTEMS[s] for s in part.system), strict=True))
+        hbm, bandwidth, bf16, fp8, fp4, scaleup = (
+            np.array(x, float) for x in zip(*(SYSTEMS[s] for s in part.system), strict=True)
+        )
         hw = Hardware(
-            hbm_bytes=hbm * GIB, hbm_bytes_per_s=bandwidth * 1e9, bf16_flop_per_s=bf16 * 1e12, fp8_flop_per_s=fp8 * 1e12,
-            fp4_flop_per_s=fp4 * 1e12, scaleup_bytes_per_s=scaleup * 1e9, scaleout_bytes_per_s=np.full(len(part), 50e9),
+            hbm_bytes=hbm * GIB,
+            hbm_bytes_per_s=bandwidth * 1e9,
+            bf16_flop_per_s=bf16 * 1e12,
+            fp8_flop_per_s=fp8 * 1e12,
+            fp4_flop_per_s=fp4 * 1e12,
+            scaleup_bytes_per_s=scaleup * 1e9,
+            scaleout_bytes_per_s=np.full(len(part), 50e9),
             generation=(fp4 > 0).astype(np.int64),
         )
         column = lambda n, part=part: part[n].to_numpy(float)  # noqa: E731
         layout = Layout(
-            tensor_parallel=column("tensor_parallel"), pipeline_parallel=np.ones(len(part)),
-            data_parallel=column("attention_data_parallel"), expert_parallel=column("expert_parallel"),
+            tensor_parallel=column("tensor_parallel"),
+            pipeline_parallel=np.ones(len(part)),
+            data_parallel=column("attention_data_parallel"),
+            expert_parallel=column("expert_parallel"),
         )
-        made.append((part.index.to_numpy(), Engine(architecture=architecture(model), precision=precision(name), hardware=hw,
-                                                   layout=layout, constants=constants(), engine=engine), part))
+        made.append(
+            (
+                part.index.to_numpy(),
+                Engine(
+                    architecture=architecture(model),
+                    precision=precision(name),
+                    hardware=hw,
+                    layout=layout,
+                    constants=constants(),
+                    engine=engine,
+                ),
+                part,
+            )
+        )
     return made
 
 
-def predict(parts: list[tuple[Array, Engine, pd.DataFrame]], serving: ServingConstants, count: int) -> tuple[Array, Array]:
+def predict(
+    parts: list[tuple[Array, Engine, pd.DataFrame]], serving: ServingConstants, count: int
+) -> tuple[Array, Array]:
     """TPOT and TTFT in ms for all rows."""
     tpot, ttft = np.empty(count), np.empty(count)
     for index, engine, part in parts:
@@ -80,7 +113,7 @@ def predict(parts: list[tuple[Array, Engine, pd.DataFrame]], serving: ServingCon
         for given in np.unique(lengths, axis=0):
             rows = (lengths == given).all(axis=1)
             sub = dataclasses.replace(e, hardware=e.hardware.take(rows), layout=e.layout.take(rows))
-            room = sequences_that_fit(e.architecture, e.precision, sub.layout, given.sum(), constants().assumed, sub.hardware.hbm_bytes)
+            room = sequences_that_fit(e.architecture, e.precision, sub.layout, given.sum(), sub.hardware.hbm_bytes)
             p = sub.predict(np.minimum(part.concurrency.to_numpy(float)[rows], np.maximum(room, 1)), given[0], given[1])
             tpot[index[rows]], ttft[index[rows]] = p.tpot_ms, p.ttft_ms
     return tpot, ttft
@@ -111,10 +144,17 @@ def fit(rows: pd.DataFrame, evaluations: int) -> ServingConstants:
         a, b = predict(parts, _unpack(x), n)
         return np.concatenate([(np.log(a) - tpot) * weight, 0.5 * (np.log(b) - ttft) * weight, 0.05 * (x - start)])
 
-    shares = np.concatenate([np.full(np.size(getattr(constants().serving, f.name)), f.name in SHARES) for f in dataclasses.fields(ServingConstants)])
+    shares = np.concatenate(
+        [
+            np.full(np.size(getattr(constants().serving, f.name)), f.name in SHARES)
+            for f in dataclasses.fields(ServingConstants)
+        ]
+    )
     upper = np.where(shares, 0.0, np.inf)  # no share passes its peak
     start = np.minimum(start, np.where(shares, -0.05, np.inf))
-    return _unpack(least_squares(residuals, start, loss="soft_l1", f_scale=0.15, max_nfev=evaluations, bounds=(-np.inf, upper)).x)
+    return _unpack(
+        least_squares(residuals, start, loss="soft_l1", f_scale=0.15, max_nfev=evaluations, bounds=(-np.inf, upper)).x
+    )
 
 
 def score(measured: Array, predicted: Array) -> str:
@@ -128,8 +168,15 @@ def write(serving: ServingConstants, provenance: str) -> None:
     target = Path(__file__).resolve().parent.parent / "solver" / "perf" / "constants.toml"
     show = lambda v: f"[{', '.join(f'{x:.4g}' for x in v)}]" if isinstance(v, tuple) else f"{v:.4g}"  # noqa: E731
     lines = [f"{f.name} = {show(getattr(serving, f.name))}" for f in dataclasses.fields(serving)]
-    group = "\n".join(["[serving]", f'provenance = "{provenance}"', f"calibrated_on = {json.dumps(CALIBRATED_ON)}", *lines, "", ""])
-    text = re.sub(r"\[serving\]\n.*?(?=\n\[|\Z)", lambda _: group.rstrip() + "\n", target.read_text(encoding="utf-8"), flags=re.DOTALL)
+    group = "\n".join(
+        ["[serving]", f'provenance = "{provenance}"', f"calibrated_on = {json.dumps(CALIBRATED_ON)}", *lines, "", ""]
+    )
+    text = re.sub(
+        r"\[serving\]\n.*?(?=\n\[|\Z)",
+        lambda _: group.rstrip() + "\n",
+        target.read_text(encoding="utf-8"),
+        flags=re.DOTALL,
+    )
     target.write_text(text, encoding="utf-8")
 
 
@@ -145,13 +192,18 @@ def main() -> None:
     if options.fit:
         train = rows[rows.split == "train"].reset_index(drop=True)
         serving = fit(train, options.evaluations)
-        write(serving, f"Robust least squares on {len(train)} public serving measurements (InferenceX dumps of March and April 2026, "
-              "as collected by aiconfigurator 0.12, Apache-2.0), by python -m benchmarks.perf_accuracy FILE --fit.")
+        write(
+            serving,
+            f"Robust least squares on {len(train)} public serving measurements (InferenceX dumps of March and April 2026, "
+            "as collected by aiconfigurator 0.12, Apache-2.0), by python -m benchmarks.perf_accuracy FILE --fit.",
+        )
     tpot, ttft = predict(engines(rows), serving, len(rows))
     for name in ("split", "engine", "system", "precision", "model"):
         for value, part in rows.groupby(name):
             i = part.index.to_numpy()
-            print(f"{name:9s} {value:28s} TPOT {score(part.tpot_ms.to_numpy(), tpot[i])} | TTFT {score(part.ttft_ms.to_numpy(), ttft[i])}")
+            print(
+                f"{name:9s} {value:26s} TPOT {score(part.tpot_ms.to_numpy(), tpot[i])} | TTFT {score(part.ttft_ms.to_numpy(), ttft[i])}"
+            )
 
 
 if __name__ == "__main__":

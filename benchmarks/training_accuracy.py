@@ -33,9 +33,16 @@ SYSTEMS = {
     "GB300": (279, 8000, 2500, 5000, 15000, 900, 64),
 }
 MODELS = {
-    "LLAMA3.1_405B": "meta-llama-3.1-405b", "LLAMA3_70B": "meta-llama-3.1-70b", "LLAMA3_8B": "meta-llama-3.1-8b",
-    "Llama-3.1-70B": "meta-llama-3.1-70b", "Llama-3.1-8B": "meta-llama-3.1-8b", "Llama-3-70B": "meta-llama-3.1-70b",
-    "DeepSeekV3": "deepseek-v3", "DeepSeekV3 (w/o MTP)": "deepseek-v3", "GPT OSS 120B": "gpt-oss-120b", "Qwen3_30B_a3B": "qwen3-30b-a3b",
+    "LLAMA3.1_405B": "meta-llama-3.1-405b",
+    "LLAMA3_70B": "meta-llama-3.1-70b",
+    "LLAMA3_8B": "meta-llama-3.1-8b",
+    "Llama-3.1-70B": "meta-llama-3.1-70b",
+    "Llama-3.1-8B": "meta-llama-3.1-8b",
+    "Llama-3-70B": "meta-llama-3.1-70b",
+    "DeepSeekV3": "deepseek-v3",
+    "DeepSeekV3 (w/o MTP)": "deepseek-v3",
+    "GPT OSS 120B": "gpt-oss-120b",
+    "Qwen3_30B_a3B": "qwen3-30b-a3b",
 }
 
 
@@ -51,7 +58,9 @@ def load(file: Path) -> pd.DataFrame:
     t["stored"] = np.where(kind.str.contains("FP8|FLOAT8"), "fp8", np.where(kind.str.contains("BF16"), "bf16", ""))
     t["rate"] = pd.to_numeric(t.tokens_per_s_per_gpu, errors="coerce")
     good = t.model.isin(MODELS) & t.gpu.isin(SYSTEMS) & (t.stored != "") & (t.task == "Pre-Training") & (t.cp == 1)
-    return t[good & t.rate.gt(0) & t.gbs.gt(0) & t.seq_len.gt(0) & (t.gbs * t.tp * t.pp >= t.n_gpus * t.mbs)].reset_index(drop=True)
+    return t[
+        good & t.rate.gt(0) & t.gbs.gt(0) & t.seq_len.gt(0) & (t.gbs * t.tp * t.pp >= t.n_gpus * t.mbs)
+    ].reset_index(drop=True)
 
 
 def trainers(rows: pd.DataFrame) -> list[tuple[Array, Trainer]]:
@@ -59,18 +68,44 @@ def trainers(rows: pd.DataFrame) -> list[tuple[Array, Trainer]]:
     made = []
     keys = ["model", "stored", "seq_len", "gbs", rows.recompute.fillna("").eq("full").rename("full")]
     for (model, stored, length, batch, full), part in rows.groupby(keys):
-        hbm, bandwidth, bf16, fp8, fp4, scaleup, domain = (np.array(x, float) for x in zip(*(SYSTEMS[g] for g in part.gpu), strict=True))
+        hbm, bandwidth, bf16, fp8, fp4, scaleup, domain = (
+            np.array(x, float) for x in zip(*(SYSTEMS[g] for g in part.gpu), strict=True)
+        )
         hw = Hardware(
-            hbm_bytes=hbm * GIB, hbm_bytes_per_s=bandwidth * 1e9, bf16_flop_per_s=bf16 * 1e12, fp8_flop_per_s=fp8 * 1e12,
-            fp4_flop_per_s=fp4 * 1e12, scaleup_bytes_per_s=scaleup * 1e9, scaleout_bytes_per_s=np.full(len(part), 50e9),
+            hbm_bytes=hbm * GIB,
+            hbm_bytes_per_s=bandwidth * 1e9,
+            bf16_flop_per_s=bf16 * 1e12,
+            fp8_flop_per_s=fp8 * 1e12,
+            fp4_flop_per_s=fp4 * 1e12,
+            scaleup_bytes_per_s=scaleup * 1e9,
+            scaleout_bytes_per_s=np.full(len(part), 50e9),
             generation=(fp4 > 0).astype(np.int64),
         )
         column = lambda n, part=part: part[n].to_numpy(float)  # noqa: E731
-        gang = Gang(accelerators=column("n_gpus"), per_node=domain, tensor_parallel=column("tp"), pipeline_parallel=column("pp"),
-                    expert_parallel=column("ep"), zero_stage=np.ones(len(part)))
-        made.append((part.index.to_numpy(), Trainer(
-            architecture=architecture(MODELS[model]), precision=precision(stored), hardware=hw, gang=gang, constants=constants(),
-            sequence_length=int(length), global_batch_sequences=int(batch), recompute=bool(full), micro_batch=column("mbs"))))
+        gang = Gang(
+            accelerators=column("n_gpus"),
+            per_node=domain,
+            tensor_parallel=column("tp"),
+            pipeline_parallel=column("pp"),
+            expert_parallel=column("ep"),
+            zero_stage=np.ones(len(part)),
+        )
+        made.append(
+            (
+                part.index.to_numpy(),
+                Trainer(
+                    architecture=architecture(MODELS[model]),
+                    precision=precision(stored),
+                    hardware=hw,
+                    gang=gang,
+                    constants=constants(),
+                    sequence_length=int(length),
+                    global_batch_sequences=int(batch),
+                    recompute=bool(full),
+                    micro_batch=column("mbs"),
+                ),
+            )
+        )
     return made
 
 
@@ -83,10 +118,22 @@ def predict(parts: list[tuple[Array, Trainer]], training: TrainingConstants, cou
     return rate, mfu
 
 
-FITTED = ("compute_efficiency", "fp8_efficiency", "moe_efficiency", "half_rate_flop", "layer_s", "exposed_tensor_communication",
-          "exposed_data_communication", "exposed_expert_communication")
-SHARES = {"compute_efficiency", "fp8_efficiency", "moe_efficiency", "exposed_tensor_communication", "exposed_data_communication",
-          "exposed_expert_communication"}
+FITTED = (
+    "fp8_efficiency",
+    "moe_efficiency",
+    "half_rate_flop",
+    "layer_s",
+    "exposed_tensor_communication",
+    "exposed_data_communication",
+    "exposed_expert_communication",
+)
+SHARES = {
+    "fp8_efficiency",
+    "moe_efficiency",
+    "exposed_tensor_communication",
+    "exposed_data_communication",
+    "exposed_expert_communication",
+}
 
 
 def fit(rows: pd.DataFrame) -> TrainingConstants:
@@ -99,7 +146,11 @@ def fit(rows: pd.DataFrame) -> TrainingConstants:
     measured = np.log(rows.rate.to_numpy())
     made = lambda x: dataclasses.replace(base, **dict(zip(FITTED, map(float, np.exp(x)), strict=True)))  # noqa: E731
     residuals = lambda x: np.concatenate([np.log(predict(parts, made(x), len(rows))[0]) - measured, 0.1 * (x - start)])  # noqa: E731
-    return made(least_squares(residuals, np.minimum(start, upper - 0.01), loss="soft_l1", f_scale=0.15, bounds=(-np.inf, upper)).x)
+    return made(
+        least_squares(
+            residuals, np.minimum(start, upper - 0.01), loss="soft_l1", f_scale=0.15, bounds=(-np.inf, upper)
+        ).x
+    )
 
 
 def write(training: TrainingConstants, provenance: str) -> None:
@@ -107,7 +158,9 @@ def write(training: TrainingConstants, provenance: str) -> None:
     target = Path(__file__).resolve().parent.parent / "solver" / "perf" / "constants.toml"
     lines = [f"{f.name} = {getattr(training, f.name):.4g}" for f in dataclasses.fields(training)]
     group = "\n".join(["[training]", f'provenance = "{provenance}"', *lines])
-    text = re.sub(r"\[training\]\n.*?(?=\n\n?\[|\Z)", lambda _: group, target.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(
+        r"\[training\]\n.*?(?=\n\n?\[|\Z)", lambda _: group, target.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     target.write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
@@ -122,13 +175,18 @@ def main() -> None:
     if options.fit:
         train = rows[rows.split == "train"].reset_index(drop=True)
         training = fit(train)
-        write(training, f"Robust least squares of {', '.join(FITTED)} on {len(train)} public pre-training rates (Megatron-Bridge and "
-              "torchtitan documentation), by python -m benchmarks.training_accuracy FILE --fit; the rest are stated assumptions.")
+        write(
+            training,
+            f"Robust least squares of {', '.join(FITTED)} on {len(train)} public pre-training rates (Megatron-Bridge and "
+            "torchtitan documentation), by python -m benchmarks.training_accuracy FILE --fit; the rest are stated assumptions.",
+        )
     rate, mfu = predict(trainers(rows), training, len(rows))
     for name in ("split", "gpu", "stored", "model"):
         for value, part in rows.groupby(name):
             i = part.index.to_numpy()
-            print(f"{name:7s} {value:24s} tokens/s {score(part.rate.to_numpy(), rate[i])}  modelled MFU {mfu[i].min():.2f} to {mfu[i].max():.2f}")
+            print(
+                f"{name:7s} {value:24s} tokens/s {score(part.rate.to_numpy(), rate[i])}  modelled MFU {mfu[i].min():.2f} to {mfu[i].max():.2f}"
+            )
 
 
 if __name__ == "__main__":

@@ -50,4 +50,4 @@ def hierarchical_all_reduce(size: Array, inner_ranks: Array, inner: Link, outer_
 
 def _collective(moved: Array, ranks: Array, link: Link) -> Array:
     n = np.maximum(ranks, 1)
-    return np.log2(n) * link.latency_s + moved * (n - 1) / n / link.bytes_per_s
+    return np.asarray(np.log2(n) * link.latency_s + moved * (n - 1) / n / link.bytes_per_s)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 
@@ -108,7 +108,7 @@ def architecture(name_or_path: str | Path) -> Architecture:
     text = str(name_or_path)
     path = Path(text)
     if isinstance(name_or_path, Path) or text.endswith(".json") or path.is_dir():
-        from .huggingface import read_config
+        from .huggingface import read_config  # noqa: PLC0415  (it builds on this module)
 
         return read_config(path)
     return _by_name(text)
@@ -147,7 +147,7 @@ def registry() -> Mapping[str, Architecture]:
     return MappingProxyType({row.name: row for row in rows})
 
 
-def _cell(kind: object, text: str) -> object:
+def _cell(kind: object, text: str) -> Any:
     if kind == "int":
         return int(text)
     if kind == "float":

@@ -31,7 +31,9 @@ def compile_table(folder: Path, on: str) -> tuple[str, dict[str, str]]:
         if name.endswith("_hf_quant"):
             continue  # read with the config it belongs to
         try:
-            config = load_config(file) | _separate_quantisation(folder / f"{file.name.removesuffix(SUFFIX)}{QUANTISATION}")
+            config = load_config(file) | _separate_quantisation(
+                folder / f"{file.name.removesuffix(SUFFIX)}{QUANTISATION}"
+            )
             rows.append(from_config(config, name=name, where=file.name, source=SOURCE, on=on))
         except InputError as error:
             dropped[name] = str(error)

@@ -103,7 +103,9 @@ def constants() -> Constants:
 
 
 def _numbers(group: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in group.items() if k not in {"provenance", "calibrated_on"}}
+    return {
+        k: tuple(v) if isinstance(v, list) else v for k, v in group.items() if k not in {"provenance", "calibrated_on"}
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +127,28 @@ PRECISIONS: Mapping[str, Precision] = MappingProxyType(
         for p in (
             Precision(name="bf16", attention_bytes=2, expert_bytes=2, kv_bytes=2, compute="bf16", mixed=False),
             Precision(
-                name="fp8", attention_bytes=1 + 4 / 16384, expert_bytes=1 + 4 / 16384, kv_bytes=1, compute="fp8", mixed=False
+                name="fp8",
+                attention_bytes=1 + 4 / 16384,
+                expert_bytes=1 + 4 / 16384,
+                kv_bytes=1,
+                compute="fp8",
+                mixed=False,
             ),
             Precision(
-                name="int4", attention_bytes=0.5 + 2.5 / 128, expert_bytes=0.5 + 2.5 / 128, kv_bytes=2, compute="bf16", mixed=True
+                name="int4",
+                attention_bytes=0.5 + 2.5 / 128,
+                expert_bytes=0.5 + 2.5 / 128,
+                kv_bytes=2,
+                compute="bf16",
+                mixed=True,
             ),
             Precision(
-                name="fp4", attention_bytes=0.5 + 1 / 16, expert_bytes=0.5 + 1 / 16, kv_bytes=1, compute="fp4", mixed=True
+                name="fp4",
+                attention_bytes=0.5 + 1 / 16,
+                expert_bytes=0.5 + 1 / 16,
+                kv_bytes=1,
+                compute="fp4",
+                mixed=True,
             ),
         )
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,28 +13,12 @@ from .constants import AssumedConstants, Precision
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from costdata import Accelerator, Node
+
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Rows = np.ndarray[Any, np.dtype[Any]]
 GIB = float(1 << 30)
 NVLINK_GB_PER_S = 100.0  # slower scale-up links are PCIe
-
-
-class AcceleratorLike(Protocol):
-    """The fields of an accelerator that the physics reads."""
-
-    hbm_gib: float
-    hbm_gb_per_s: float
-    bf16_tflop_per_s: float
-    fp8_tflop_per_s: float
-    fp4_tflop_per_s: float
-
-
-class NodeLike(Protocol):
-    """The fields of a node that the physics reads."""
-
-    accelerators: int
-    nic_gbit_per_s: float
-    scaleup_gb_per_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +55,12 @@ class Hardware:
 
     def scaleout(self, latency_s: float, efficiency: float) -> Link:
         """The link between nodes."""
-        return Link(np.full_like(self.scaleout_bytes_per_s, latency_s), np.maximum(self.scaleout_bytes_per_s, 1e6) * efficiency)
+        return Link(
+            np.full_like(self.scaleout_bytes_per_s, latency_s), np.maximum(self.scaleout_bytes_per_s, 1e6) * efficiency
+        )
 
 
-def hardware(pairs: Sequence[tuple[NodeLike, AcceleratorLike]]) -> Hardware:
+def hardware(pairs: Sequence[tuple[Node, Accelerator]]) -> Hardware:
     """Columns of (node, accelerator) pairs."""
 
     def column(values: Sequence[float], scale: float) -> Array:

@@ -12,7 +12,9 @@ from .layers import Config, attention, dense_width, expert_shape, layer_plan, li
 
 MAX_BYTES = 4 << 20  # quantised checkpoints list every layer: the largest published one is 1.3 MB
 MAX_DEPTH = 24
-UNGATED = frozenset({"nemotron_h", "nemotron", "gpt_neox", "gpt2", "opt", "falcon", "phi", "starcoder2", "bloom", "mpt"})
+UNGATED = frozenset(
+    {"nemotron_h", "nemotron", "gpt_neox", "gpt2", "opt", "falcon", "phi", "starcoder2", "bloom", "mpt"}
+)
 UNMODELLED = frozenset({"nemotron-nas"})  # every block has its own shape
 
 
@@ -144,5 +146,12 @@ def from_config(config: dict[str, Any], *, name: str, where: str, source: str = 
 def _native(c: Config) -> str:
     quantisation = c.fields.get("quantization_config")
     method = str(quantisation.get("quant_method", "")) if isinstance(quantisation, dict) else ""
-    name = {"fp8": "fp8", "mxfp4": "fp4", "modelopt": "fp4", "awq": "int4", "gptq": "int4", "compressed-tensors": "int4"}
+    name = {
+        "fp8": "fp8",
+        "mxfp4": "fp4",
+        "modelopt": "fp4",
+        "awq": "int4",
+        "gptq": "int4",
+        "compressed-tensors": "int4",
+    }
     return name.get(method, "bf16")

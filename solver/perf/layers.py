@@ -34,7 +34,9 @@ class Config:
                 raise InputError(f"field {name!r} must be positive", where=self.where)
             return value
         if default is None:
-            raise InputError(f"field {names[0]!r} is missing", where=self.where, mend="give the model's own config.json")
+            raise InputError(
+                f"field {names[0]!r} is missing", where=self.where, mend="give the model's own config.json"
+            )
         return default
 
     def text(self, name: str) -> str:
@@ -147,31 +149,47 @@ def _known(c: Config, kinds: list[str], allowed: frozenset[str]) -> None:
 
 def _attention_kinds(c: Config, layers: int) -> tuple[int, int, int, int]:
     """(full, sliding, linear) layer counts, and the window in tokens."""
-    window = c.whole("sliding_window", "attention_chunk_size", default=0)
+    sliding, linear = _listed(c, layers) or _by_rule(c, layers)
+    if sliding + linear > layers:
+        raise InputError(f"more layer kinds are listed than {layers} layers", where=c.where)
+    both = c.fields.get("compress_ratios") is not None  # a window and a compressed cache in every layer
+    return (
+        layers if both else layers - sliding - linear,
+        sliding,
+        linear,
+        c.whole("sliding_window", "attention_chunk_size", default=0),
+    )
+
+
+def _listed(c: Config, layers: int) -> tuple[int, int] | None:
+    """(sliding, linear) layers when the config lists its layers."""
     types = [str(t) for t in c.sequence("layer_types")]
     linear_config = c.fields.get("linear_attn_config")
     if types:
         _known(c, types, FULL | SLIDING | LINEAR)
-        sliding, linear = sum(t in SLIDING for t in types), sum(t in LINEAR for t in types)
-        return layers - sliding - linear, sliding, linear, window
+        return sum(t in SLIDING for t in types), sum(t in LINEAR for t in types)
     if pattern := c.sequence("hybrid_layer_pattern"):
-        return layers - sum(map(bool, pattern)), sum(map(bool, pattern)), 0, window
+        return sum(map(bool, pattern)), 0
     if isinstance(linear_config, dict) and isinstance(linear_config.get("full_attn_layers"), list):
-        full = len(linear_config["full_attn_layers"])
-        return full, 0, layers - full, 0
+        return 0, layers - len(linear_config["full_attn_layers"])
+    return None
+
+
+def _by_rule(c: Config, layers: int) -> tuple[int, int]:
+    """(sliding, linear) layers when the config gives a rule."""
+    window = c.whole("sliding_window", default=0)
+    sliding = linear = 0
     if interval := c.whole("full_attention_interval", default=0):
-        return layers // interval, 0, layers - layers // interval, 0
-    if c.fields.get("attention_chunk_size") is not None:  # Llama 4: every fourth layer is global
-        return layers // 4, layers - layers // 4, 0, c.whole("attention_chunk_size")
-    if c.fields.get("compress_ratios") is not None:  # compressed caches: counted as full layers, see attention()
-        return layers, layers, 0, window
-    if every := c.whole("sliding_window_pattern", default=0):  # Gemma 3
-        return layers // every, layers - layers // every, 0, window
-    if window and window < c.whole("max_position_embeddings", default=LIMIT) and c.flag(
-        "use_sliding_window", default=True
-    ):
-        return 0, layers, 0, window
-    return layers, 0, 0, 0
+        linear = layers - layers // interval
+    elif c.fields.get("attention_chunk_size") is not None:  # Llama 4: every fourth layer is global
+        sliding = layers - layers // 4
+    elif c.fields.get("compress_ratios") is not None:
+        sliding = layers
+    elif every := c.whole("sliding_window_pattern", default=0):  # Gemma 3
+        sliding = layers - layers // every
+    elif 0 < window < c.whole("max_position_embeddings", default=LIMIT) and c.flag("use_sliding_window", default=True):
+        sliding = layers
+    return sliding, linear
 
 
 def _moe_layers(c: Config, layers: int) -> int:
@@ -202,6 +220,8 @@ def attention(c: Config, *, sliding: bool) -> Attention:
         dim = value_dim = c.whole("global_head_dim")
         shared_kv = c.flag("attention_k_eq_v", default=False)
         kv = c.whole("num_global_key_value_heads", default=kv) if shared_kv else kv
+    if not 0 < kv <= heads or dim < 1:
+        raise InputError(f"{kv} KV heads of {dim} for {heads} heads make no attention layer", where=c.where)
     queries = 2 if c.flag("attn_output_gate", default=False) else 1
     keys_values = kv * dim if shared_kv else kv * (dim + value_dim)
     parameters = hidden * (queries * heads * dim + keys_values) + heads * value_dim * hidden
@@ -237,7 +257,9 @@ def _compressed_attention(c: Config, hidden: int, heads: int, *, sliding: bool) 
     index = hidden * c.whole("index_head_dim") + q_rank * c.whole("index_n_heads") * c.whole("index_head_dim")
     index_share = sum(r == min(ratios, default=0) for r in ratios) / layers  # only the finest layers are indexed
     compressor = 2 * hidden * dim * len(ratios) / layers + 2 * hidden * dim * index_share
-    parameters = hidden * q_rank + q_rank * heads * dim + hidden * dim + o_rank * (heads * dim + c.whole("o_groups") * hidden)
+    parameters = (
+        hidden * q_rank + q_rank * heads * dim + hidden * dim + o_rank * (heads * dim + c.whole("o_groups") * hidden)
+    )
     flop = round(4 * heads * dim * kept)
     cache = dim * kept + index_share * c.whole("index_head_dim") / max(1, min(ratios, default=1))
     return Attention(round(parameters + compressor + index_share * index), cache, flop, flop, 1, latent=True)
@@ -260,7 +282,10 @@ def linear_attention(c: Config, layers: int) -> Linear:
         gates, kernel = value_heads, c.whole("conv_kernel", default=4)
     else:
         value_heads, value_dim = c.whole("linear_num_value_heads"), c.whole("linear_value_head_dim")
-        key_width, state = c.whole("linear_num_key_heads") * c.whole("linear_key_head_dim"), c.whole("linear_key_head_dim")
+        key_width, state = (
+            c.whole("linear_num_key_heads") * c.whole("linear_key_head_dim"),
+            c.whole("linear_key_head_dim"),
+        )
         gates, kernel = 2 * value_heads, c.whole("linear_conv_kernel_dim", default=4)
     value_width = value_heads * value_dim
     channels = 2 * key_width + value_width
@@ -276,9 +301,13 @@ def expert_shape(c: Config, moe_layers: int) -> Experts:
     width = c.whole("moe_intermediate_size", "intermediate_size")
     shared = c.whole("n_shared_experts", "num_shared_experts", default=0)
     whole = c.whole("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", default=0)
+    count = c.whole("n_routed_experts", "num_experts", "num_local_experts")
+    per_token = c.whole("num_experts_per_tok", "experts_per_token", "num_experts_per_token", "top_k_experts")
+    if per_token > count:
+        raise InputError(f"{per_token} experts a token, but only {count} experts", where=c.where)
     return Experts(
-        count=c.whole("n_routed_experts", "num_experts", "num_local_experts"),
-        per_token=c.whole("num_experts_per_tok", "experts_per_token", "num_experts_per_token", "top_k_experts"),
+        count=count,
+        per_token=per_token,
         width=width,
         shared_width=whole or (width if c.fields.get("model_type") == "llama4_text" else shared * width),
         hidden=c.whole("moe_latent_size", "routed_expert_hidden_size", default=hidden),

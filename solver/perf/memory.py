@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .constants import constants
 from .hardware import GIB, Layout
 
 if TYPE_CHECKING:
     from .architectures import Architecture
-    from .constants import AssumedConstants, Precision
+    from .constants import Precision
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 STATE_BYTES = 4.0  # recurrent state is kept in FP32
@@ -73,10 +74,9 @@ def cache_bytes_per_sequence(a: Architecture, kv_bytes: float, context: float, l
     return share * (keys + a.state_values_per_sequence * STATE_BYTES / layout.tensor_parallel)
 
 
-def serving_memory(
-    a: Architecture, p: Precision, layout: Layout, concurrency: Array, context: float, assumed: AssumedConstants
-) -> Memory:
+def serving_memory(a: Architecture, p: Precision, layout: Layout, concurrency: Array, context: float) -> Memory:
     """Memory of an accelerator that serves `concurrency` sequences of `context` tokens in its engine."""
+    assumed = constants().assumed
     held = np.ceil(concurrency / layout.data_parallel)
     tokens = float(min(assumed.batched_tokens, max(1.0, context)))
     logits = 4.0 * held * a.vocabulary / layout.tensor_parallel
@@ -92,12 +92,11 @@ def serving_memory(
     )
 
 
-def sequences_that_fit(a: Architecture, p: Precision, layout: Layout, context: float, assumed: AssumedConstants,
-                       hbm_bytes: Array) -> Array:
+def sequences_that_fit(a: Architecture, p: Precision, layout: Layout, context: float, hbm_bytes: Array) -> Array:
     """Most sequences of `context` tokens an engine can hold; 0 when the model itself does not fit."""
-    empty = serving_memory(a, p, layout, np.zeros(()), context, assumed).total
+    empty = serving_memory(a, p, layout, np.zeros(()), context).total
     each = cache_bytes_per_sequence(a, p.kv_bytes, context, layout) + 4.0 * a.vocabulary / layout.tensor_parallel
-    room = assumed.usable_hbm_share * hbm_bytes - empty
+    room = constants().assumed.usable_hbm_share * hbm_bytes - empty
     return np.floor(np.maximum(room, 0.0) / each) * layout.data_parallel
 
 

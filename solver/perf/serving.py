@@ -102,7 +102,7 @@ class Engine:
             rate = rate * np.where(hw.fp4_flop_per_s > 0, c.fp4_efficiency, 1.0)
         memory = read / (hw.hbm_bytes_per_s * np.asarray(c.memory_efficiency)[hw.generation])
         p = ROOFLINE_NORM
-        return (memory**p + (flop / rate) ** p) ** (1 / p)
+        return np.asarray((memory**p + (flop / rate) ** p) ** (1 / p))
 
     def _attended(self, context: float) -> tuple[float, float]:
         """Tokens read in full layers and in sliding layers."""
@@ -141,4 +141,5 @@ class Engine:
         exchange = 2 * all_to_all(size / layout.tensor_parallel * spread, layout.stage_accelerators, link)
         moe = np.where(layout.data_parallel > 1, exchange, reduce)
         hop = point_to_point(size, self.hardware.scaleout(k.scaleout_latency_s, k.scaleout_efficiency))
-        return (2 * a.layers - a.moe_layers) * reduce + a.moe_layers * moe + (layout.pipeline_parallel - 1) * hop
+        total = (2 * a.layers - a.moe_layers) * reduce + a.moe_layers * moe + (layout.pipeline_parallel - 1) * hop
+        return np.asarray(total)

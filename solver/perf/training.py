@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network import all_gather, all_reduce, all_to_all, hierarchical_all_reduce, point_to_point
+from .hardware import GIB
 from .memory import Memory, ffn_width, stage_share
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 WEIGHT_BYTES = 2.0  # BF16 weights, also when products run in FP8
 GRADIENT_BYTES = 4.0  # FP32 accumulation
 OPTIMIZER_BYTES = 12.0  # FP32 master weight and two Adam moments
+FULLY_SHARDED = 3  # ZeRO stage
 MAX_INTERLEAVE = 4  # virtual pipeline stages on an accelerator
 
 
@@ -70,10 +72,12 @@ class Trainer:
     def step_s(self) -> Array:
         """Seconds of one optimiser step."""
         m, g, a = self.micro_batches, self.gang, self.architecture
-        micro = self._compute() + self._tensor() + self._expert()
+        compute = self._compute()
+        micro = compute + self._exposed(compute)
         interleave = np.clip(np.floor(a.layers / g.pipeline_parallel), 1, MAX_INTERLEAVE)
         bubble = (g.pipeline_parallel - 1) / interleave
-        return (m + bubble) * (micro + self._pipeline()) + self._data() + self._update() + self.constants.training.step_s
+        once = self._data() + self._update() + self.constants.training.step_s
+        return np.asarray((m + bubble) * (micro + self._pipeline()) + once)
 
     def tokens_per_s(self) -> Array:
         """Tokens of the whole gang a second."""
@@ -113,6 +117,12 @@ class Trainer:
         layers = np.ceil(a.layers / g.pipeline_parallel)
         return passes * (small * (dense + experts / c.moe_efficiency) / peak + layers * c.layer_s)
 
+    def _exposed(self, compute: Array) -> Array:
+        """Communication inside a stage that overlap does not hide; no more can hide than there is compute."""
+        c, tensor, expert = self.constants.training, self._tensor(), self._expert()
+        share = c.exposed_tensor_communication * tensor + c.exposed_expert_communication * expert
+        return np.maximum(share, tensor + expert - compute)
+
     def _hidden_bytes(self) -> Array:
         return np.asarray(2.0 * self.sequence_length * self.micro_batch * self.architecture.hidden_size)
 
@@ -121,7 +131,7 @@ class Trainer:
         c, g = self.constants.training, self.gang
         link = self.hardware.scaleup(c.scaleup_latency_s, c.scaleup_efficiency, self.constants.assumed)
         times = (6.0 if self.recompute else 4.0) * np.ceil(self.architecture.layers / g.pipeline_parallel)
-        return c.exposed_tensor_communication * times * all_reduce(self._hidden_bytes(), g.tensor_parallel, link)
+        return times * all_reduce(self._hidden_bytes(), g.tensor_parallel, link)
 
     def _expert(self) -> Array:
         """Dispatch and combine of each expert layer, inside a node or over the network."""
@@ -133,7 +143,7 @@ class Trainer:
         size = self._hidden_bytes() / g.tensor_parallel * np.minimum(a.experts_per_token, g.expert_parallel)
         near, far = all_to_all(size, g.expert_parallel, inner), all_to_all(size, g.expert_parallel, outer)
         times = (6.0 if self.recompute else 4.0) * np.ceil(a.moe_layers / g.pipeline_parallel)
-        return c.exposed_expert_communication * times * np.where(g.expert_parallel <= g.per_node, near, far)
+        return times * np.where(g.expert_parallel <= g.per_node, near, far)
 
     def _pipeline(self) -> Array:
         """Activations to the next stage and gradients back."""
@@ -144,44 +154,63 @@ class Trainer:
 
     def _data(self) -> Array:
         """Gradients out and weights back once a step; ZeRO-3 also gathers the weights twice a micro-batch."""
+        dense, experts = self._parameters()
+        expert_copies = self._expert_copies()
+        width = self.gang.tensor_parallel * self.gang.data_parallel / expert_copies
+        seconds = self._synchronise(dense, self.gang.data_parallel, self.gang.tensor_parallel)
+        return self.constants.training.exposed_data_communication * (
+            seconds + self._synchronise(experts, expert_copies, width)
+        )
+
+    def _synchronise(self, parameters: Array, copies: Array, stride: Array) -> Array:
+        """Seconds to keep `copies` of `parameters` equal; the copies lie `stride` accelerators apart."""
         c, g = self.constants.training, self.gang
         inner = self.hardware.scaleup(c.scaleup_latency_s, c.scaleup_efficiency, self.constants.assumed)
         outer = self.hardware.scaleout(c.scaleout_latency_s, c.scaleout_efficiency)
-        local = np.minimum(g.data_parallel, np.maximum(1.0, g.per_node / g.tensor_parallel))
-        nodes = np.maximum(1.0, g.data_parallel / local)
-        size = 2.0 * self._parameters()
-        once = hierarchical_all_reduce(size, local, inner, nodes, outer)
+        local = np.minimum(copies, np.maximum(1.0, g.per_node / stride))
+        nodes = np.maximum(1.0, copies / local)
+        size = WEIGHT_BYTES * parameters
         gather = all_gather(size, local, inner) + all_gather(size / local, nodes, outer)
-        again = np.where(g.zero_stage >= 3, 2.0 * self.micro_batches * gather, 0.0)  # noqa: PLR2004
-        return c.exposed_data_communication * (once + again)
+        again = np.where(g.zero_stage >= FULLY_SHARDED, 2.0 * self.micro_batches * gather, 0.0)
+        return hierarchical_all_reduce(size, local, inner, nodes, outer) + again
 
     def _update(self) -> Array:
         """Reading and writing the optimiser's share."""
-        share = self._parameters() / self.gang.data_parallel
+        dense, experts = self._parameters()
+        share = dense / self.gang.data_parallel + experts / self._expert_copies()
         return share * self.constants.training.optimizer_bytes_per_parameter / self.hardware.hbm_bytes_per_s
 
-    def _parameters(self) -> Array:
-        """Parameters of the fullest accelerator before ZeRO."""
+    def _parameters(self) -> tuple[Array, Array]:
+        """(dense, expert) parameters of the fullest accelerator before ZeRO."""
         a, g = self.architecture, self.gang
         share = stage_share(a.layers, g.pipeline_parallel)
         ends = np.where((g.pipeline_parallel > 1) | (a.head_parameters == 0), 1.0, 2.0)
         body = a.always_active_parameters - a.head_parameters
-        split = (body * share + a.output_parameters * ends) / g.tensor_parallel
-        return split + a.expert_parameters * share / np.maximum(g.expert_parallel, g.tensor_parallel)
+        dense = (body * share + a.output_parameters * ends) / g.tensor_parallel
+        return dense, a.expert_parameters * share / np.maximum(g.expert_parallel, g.tensor_parallel)
+
+    def _expert_copies(self) -> Array:
+        """Accelerators of a stage that hold the same experts."""
+        g = self.gang
+        return g.tensor_parallel * g.data_parallel / np.maximum(g.expert_parallel, g.tensor_parallel)
 
     def memory(self) -> Memory:
         """Bytes of the fullest accelerator by component."""
-        a, g, assumed = self.architecture, self.gang, self.constants.assumed
-        parameters, copies = self._parameters(), g.data_parallel
-        whole = np.where(g.zero_stage >= 3, copies, 1.0)  # noqa: PLR2004
-        layer = parameters * WEIGHT_BYTES / np.ceil(a.layers / g.pipeline_parallel)
+        a, g = self.architecture, self.gang
+        sharded = g.zero_stage >= FULLY_SHARDED
+        kept = owned = np.zeros_like(g.accelerators)  # parameters held in full, and parameters updated here
+        for parameters, copies in zip(self._parameters(), (g.data_parallel, self._expert_copies()), strict=True):
+            owned = owned + parameters / copies
+            kept = kept + np.where(sharded, parameters / copies, parameters)
+        layer = WEIGHT_BYTES * sum(self._parameters()) / np.ceil(a.layers / g.pipeline_parallel)
         return Memory(
-            weights=parameters * WEIGHT_BYTES / whole + np.where(whole > 1, 2 * layer, 0.0),  # two gathered layers
+            weights=kept * WEIGHT_BYTES
+            + np.where(sharded, 2 * layer, 0.0),  # this layer's and the next one's, gathered
             cache=np.zeros(()),
             activations=self._activations(),
-            gradients=parameters * GRADIENT_BYTES / whole,
-            optimizer=parameters * OPTIMIZER_BYTES / copies,
-            framework=np.asarray(assumed.framework_gib * 2**30),
+            gradients=kept * GRADIENT_BYTES,
+            optimizer=owned * OPTIMIZER_BYTES,
+            framework=np.asarray(self.constants.assumed.framework_gib * GIB),
         )
 
     def _activations(self) -> Array:

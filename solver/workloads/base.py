@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..errors import InputError
 from ..perf import architecture
 from ..perf.constants import precision
-from ..perf.hardware import AcceleratorLike, NodeLike
 from . import fields
 from .modes import Excuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from decimal import Decimal
+
+    from costdata import Accelerator, Catalog, Node
 
     from ..perf.architectures import Architecture
     from ..perf.constants import Precision
@@ -24,34 +24,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 HOURS_PER_MONTH = 730.0
 HUGE = 10**15
-
-
-class Accelerator(AcceleratorLike, Protocol):
-    """The fields of an accelerator that a workload reads."""
-
-    name: str
-    planned: bool
-
-
-class Node(NodeLike, Protocol):
-    """The fields of a node that a workload reads."""
-
-    provider: str
-    name: str
-    accelerator: str
-    scaleup_domain: int
-
-
-class Catalog(Protocol):
-    """The part of a catalogue that a workload reads."""
-
-    @property
-    def nodes(self) -> Mapping[tuple[str, str], Node]:
-        """Node shapes by (provider, name)."""
-
-    @property
-    def accelerators(self) -> Mapping[str, Accelerator]:
-        """Accelerators by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +58,9 @@ class Workload:
         for field in ("residency", "regions", "providers", "accelerators"):
             object.__setattr__(self, field, fields.names(where, field, getattr(self, field)))
         for field in ("max_spot_share", "max_spot_share_per_region", "max_spot_share_per_zone"):
-            fields.number(where, field, getattr(self, field), 0, 1)
+            fields.number(where, field, getattr(self, field), (0, 1))
         if self.unserved_usd_per_unit is not None:
-            fields.number(where, "unserved_usd_per_unit", float(self.unserved_usd_per_unit), 0, 1e9)
+            fields.number(where, "unserved_usd_per_unit", float(self.unserved_usd_per_unit), (0, 1e9))
         try:
             precision(self.precision), architecture(self.model)
         except InputError as error:
@@ -174,7 +146,8 @@ class Shapes:
 def distinct(nodes: list[tuple[Node, Accelerator]]) -> Shapes:
     """Group nodes by what decides their performance."""
     first: dict[tuple[Any, ...], int] = {}
-    pairs, rows = [], []
+    pairs: list[tuple[Node, Accelerator]] = []
+    rows: list[int] = []
     for node, accelerator in nodes:
         key = (node.accelerator, node.accelerators, node.nic_gbit_per_s, node.scaleup_gb_per_s, node.scaleup_domain)
         if key not in first:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ..errors import InputError
 from . import fields
-from .base import HUGE, Catalog, Workload, distinct
+from .base import HUGE, Workload, distinct
 from .inference import evidence, survey
 from .modes import Excuse, ModeTable
 from .serving import memory_excuse
+
+if TYPE_CHECKING:
+    from costdata import Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +38,10 @@ class Batch(Workload):
     def __post_init__(self) -> None:
         """Check every field."""
         Workload.__post_init__(self)
-        fields.whole(self.where, "input_tokens", self.input_tokens, 1, 10**8)
-        fields.whole(self.where, "output_tokens", self.output_tokens, 1, 10**8)
-        fields.whole(self.where, "requests", self.requests, 1, HUGE)
-        fields.number(self.where, "recovery_minutes", self.recovery_minutes, 0, 43_800)
+        fields.whole(self.where, "input_tokens", self.input_tokens, (1, 10**8))
+        fields.whole(self.where, "output_tokens", self.output_tokens, (1, 10**8))
+        fields.whole(self.where, "requests", self.requests, (1, HUGE))
+        fields.number(self.where, "recovery_minutes", self.recovery_minutes, (0, 43_800))
         check_window(self.where, self.earliest_start, self.deadline)
         check_dataset(self.where, self.dataset_gb, self.dataset_origin)
         self.check_context("input_tokens + output_tokens", self.input_tokens + self.output_tokens)
@@ -102,7 +105,7 @@ def check_window(where: str, start: object, deadline: object) -> None:
 
 def check_dataset(where: str, dataset_gb: object, origin: object) -> None:
     """A data set to move has a size and a place."""
-    if fields.number(where, "dataset_gb", dataset_gb, 0, 1e9) > 0:
+    if fields.number(where, "dataset_gb", dataset_gb, (0, 1e9)) > 0:
         fields.text(where, "dataset_origin", origin)
     else:
         fields.text(where, "dataset_origin", origin, empty=True)

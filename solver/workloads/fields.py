@@ -21,22 +21,22 @@ def text(where: str, field: str, value: object, *, empty: bool = False) -> str:
     return value
 
 
-def number(where: str, field: str, value: object, low: float, high: float, *, above: bool = False) -> float:
-    """A finite number in [low, high], or in (low, high] with `above`; not a bool, not a text."""
+def number(where: str, field: str, value: object, span: tuple[float, float], *, above: bool = False) -> float:
+    """A finite number in the span [low, high], or in (low, high] with `above`; not a bool, not a text."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise InputError(f"{field} must be a number, not {value!r:.60}", where=where)
-    found = float(value)
+    found, (low, high) = float(value), span
     if not low <= found <= high or (above and found == low):
         bounds = f"above {low:g} and at most {high:g}" if above else f"from {low:g} to {high:g}"
         raise InputError(f"{field} must be {bounds}, not {found:g}", where=where)
     return found
 
 
-def whole(where: str, field: str, value: object, low: int, high: int) -> int:
-    """A whole number in [low, high]; 4096.0 is refused, so that no token count is rounded in silence."""
+def whole(where: str, field: str, value: object, span: tuple[int, int]) -> int:
+    """A whole number in the span [low, high]; 4096.0 is refused, so that no token count is rounded in silence."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise InputError(f"{field} must be a whole number, not {value!r:.60}", where=where)
-    found = int(value)
+    found, (low, high) = int(value), span
     if not low <= found <= high:
         raise InputError(f"{field} must be from {low:,} to {high:,}, not {found:,}", where=where)
     return found
@@ -45,7 +45,9 @@ def whole(where: str, field: str, value: object, low: int, high: int) -> int:
 def names(where: str, field: str, value: object) -> tuple[str, ...]:
     """A list of texts, none twice; a lone text is refused, since it would read as its letters."""
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise InputError(f"{field} must be a list of names, not {value!r:.60}", where=where, mend=f"write {field}: [...]")
+        raise InputError(
+            f"{field} must be a list of names, not {value!r:.60}", where=where, mend=f"write {field}: [...]"
+        )
     found = tuple(text(where, field, item) for item in value)
     if len(set(found)) < len(found):
         raise InputError(f"{field} names something twice", where=where)

@@ -13,9 +13,11 @@ from ..perf.memory import sequences_that_fit, serving_memory
 from ..perf.serving import Engine
 
 if TYPE_CHECKING:
+    from costdata import Accelerator, Node
+
     from ..perf.architectures import Architecture
     from ..perf.constants import Precision
-    from .base import Accelerator, Node, Shapes
+    from .base import Shapes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 GRID = np.unique(np.round(2.0 ** np.arange(0, 9.25, 0.25)))  # sequences in an engine: 1 to 512, a quarter octave apart
@@ -71,12 +73,12 @@ def survey(a: Architecture, p: Precision, shapes: Shapes, input_tokens: int, out
     )
     known, context = constants(), float(input_tokens + output_tokens)
     hw = hardware(shapes.pairs).take(shape)
-    room = sequences_that_fit(a, p, layout, context, known.assumed, hw.hbm_bytes)
+    room = sequences_that_fit(a, p, layout, context, hw.hbm_bytes)
     grid = np.broadcast_to(GRID, (len(shape), len(GRID)))
     engine = Engine(architecture=a, precision=p, hardware=hw.column(), layout=layout.column(), constants=known)
     predicted = engine.predict(grid, float(input_tokens), float(output_tokens))
     busy = grid >= (ranks * stages)[:, None]
-    memory = serving_memory(a, p, layout.column(), grid, context, known.assumed)
+    memory = serving_memory(a, p, layout.column(), grid, context)
     return Survey(
         shape=shape,
         engines=engines,

@@ -12,12 +12,14 @@ import numpy as np
 from ..errors import InputError
 from ..perf.constants import constants
 from . import fields
-from .base import Accelerator, Catalog, Node, Workload, distinct
+from .base import Workload, distinct
 from .inference import Survey, evidence, survey
 from .modes import Excuse, ModeTable, pareto
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from costdata import Accelerator, Catalog, Node
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MAX_PER_SHAPE = 4  # modes kept of a node shape, see `_thin`
@@ -48,15 +50,15 @@ class Traffic:
     def __post_init__(self) -> None:
         """Check every field."""
         where = f"traffic from {fields.text('traffic', 'origin', self.origin)!r}"
-        fields.number(where, "requests_per_hour", self.requests_per_hour, 0, 1e12, above=True)
-        fields.number(where, "growth_per_month", self.growth_per_month, -0.9, 1.0)
-        fields.number(where, "weekend_factor", self.weekend_factor, 0, 10)
+        fields.number(where, "requests_per_hour", self.requests_per_hour, (0, 1e12), above=True)
+        fields.number(where, "growth_per_month", self.growth_per_month, (-0.9, 1.0))
+        fields.number(where, "weekend_factor", self.weekend_factor, (0, 10))
         if isinstance(self.profile, str):
             if self.profile not in PROFILES:
                 mend = f"use one of {', '.join(PROFILES)}, or 24 factors"
                 raise InputError(f"unknown profile {self.profile!r}", where=where, mend=mend)
         else:
-            factors = tuple(fields.number(where, "profile", f, 0, 1, above=True) for f in self.profile)
+            factors = tuple(fields.number(where, "profile", f, (0, 1), above=True) for f in self.profile)
             if len(factors) != 24:  # noqa: PLR2004
                 raise InputError(f"profile must have 24 factors, not {len(factors)}", where=where)
             object.__setattr__(self, "profile", factors)
@@ -86,16 +88,18 @@ class Serving(Workload):
     def __post_init__(self) -> None:
         """Check every field."""
         Workload.__post_init__(self)
-        fields.whole(self.where, "input_tokens", self.input_tokens, 1, 10**8)
-        fields.whole(self.where, "output_tokens", self.output_tokens, 1, 10**8)
-        fields.number(self.where, "ttft_ms", self.ttft_ms, 0, 1e9, above=True)
-        fields.number(self.where, "tpot_ms", self.tpot_ms, 0, 1e9, above=True)
-        fields.number(self.where, "quantile", self.quantile, 0.5, 0.9999)
-        fields.number(self.where, "recovery_minutes", self.recovery_minutes, 0, 43_800)
+        fields.whole(self.where, "input_tokens", self.input_tokens, (1, 10**8))
+        fields.whole(self.where, "output_tokens", self.output_tokens, (1, 10**8))
+        fields.number(self.where, "ttft_ms", self.ttft_ms, (0, 1e9), above=True)
+        fields.number(self.where, "tpot_ms", self.tpot_ms, (0, 1e9), above=True)
+        fields.number(self.where, "quantile", self.quantile, (0.5, 0.9999))
+        fields.number(self.where, "recovery_minutes", self.recovery_minutes, (0, 43_800))
         if self.transfer_kb_per_request is not None:
-            fields.number(self.where, "transfer_kb_per_request", self.transfer_kb_per_request, 0, 1e9)
+            fields.number(self.where, "transfer_kb_per_request", self.transfer_kb_per_request, (0, 1e9))
         if not self.traffic or not all(isinstance(t, Traffic) for t in self.traffic):
-            raise InputError("traffic must name at least one origin", where=self.where, mend="add traffic: [{origin: ...}]")
+            raise InputError(
+                "traffic must name at least one origin", where=self.where, mend="add traffic: [{origin: ...}]"
+            )
         object.__setattr__(self, "traffic", tuple(self.traffic))
         self.check_context("input_tokens + output_tokens", self.input_tokens + self.output_tokens)
 
@@ -136,7 +140,8 @@ class Serving(Workload):
             mine = np.flatnonzero(s.shape[row] == shape)
             if len(mine):
                 cell = (row[mine], column[mine])
-                tables.append(self._table(node, accelerator, s, cell, units[cell], ttft[cell], tpot[cell]))
+                measured = {"units_per_hour": units[cell], "ttft_ms": ttft[cell], "tpot_ms": tpot[cell]}
+                tables.append(self._table((node, accelerator), s, cell, measured))
             else:
                 excuses.append(self.excuse(node, *self._bottleneck(s, s.shape == shape, ttft, tpot)))
         return ModeTable.concat(tables), tuple(excuses)
@@ -148,13 +153,15 @@ class Serving(Workload):
 
     def _select(self, shape: Array, nodes: Array, units: Array, ttft: Array) -> Array:
         front = np.flatnonzero(pareto(nodes, -units / nodes, ttft, group=shape))
-        parts = [_thin(front[shape[front] == value], nodes, units, ttft, self.ttft_ms) for value in np.unique(shape[front])]
+        parts = [
+            _thin(front[shape[front] == value], nodes, units, ttft, self.ttft_ms) for value in np.unique(shape[front])
+        ]
         return np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(np.int64)
 
     def _table(
-        self, node: Node, accelerator: Accelerator, s: Survey, cell: tuple[Array, Array], units: Array, ttft: Array, tpot: Array
+        self, pair: tuple[Node, Accelerator], s: Survey, cell: tuple[Array, Array], measured: dict[str, Array]
     ) -> ModeTable:
-        row, n = cell[0], len(cell[0])
+        (node, accelerator), row, n = pair, cell[0], len(cell[0])
         return ModeTable.build(
             provider=[node.provider] * n,
             node=[node.name] * n,
@@ -164,9 +171,7 @@ class Serving(Workload):
             expert_parallel=s.layout.expert_parallel[row],
             data_parallel=s.data_parallel[row],
             concurrency=s.concurrency[cell],
-            units_per_hour=units,
-            ttft_ms=ttft,
-            tpot_ms=tpot,
+            **measured,
             quantile=np.full(n, self.quantile),
             evidence=[evidence(accelerator)] * n,
             gpu_memory_gib=s.memory_gib[cell],
@@ -181,7 +186,10 @@ class Serving(Workload):
         best = np.where(fits, tpot, np.inf)
         if best.min() > self.tpot_ms:
             tp = s.layout.tensor_parallel[np.unravel_index(best.argmin(), best.shape)[0]]
-            return "tpot", f"{best.min():.3g} ms per output token at best (tp={tp:.0f}) {at}, target {self.tpot_ms:g} ms"
+            return (
+                "tpot",
+                f"{best.min():.3g} ms per output token at best (tp={tp:.0f}) {at}, target {self.tpot_ms:g} ms",
+            )
         quick = np.where(fits & (tpot <= self.tpot_ms), ttft, np.inf).min()
         if quick > self.ttft_ms:
             return "ttft", f"{quick:.4g} ms to the first token at best {at}, target {self.ttft_ms:g} ms"

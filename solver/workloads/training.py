@@ -13,13 +13,15 @@ from ..perf.constants import constants
 from ..perf.hardware import GIB, hardware
 from ..perf.training import Gang, Trainer
 from . import fields
-from .base import HUGE, Catalog, Workload, distinct
+from .base import HUGE, Workload, distinct
 from .batch import check_dataset, check_window
 from .modes import Excuse, ModeTable
 
 if TYPE_CHECKING:
+    from costdata import Accelerator, Catalog, Node
+
     from ..perf.architectures import Architecture
-    from .base import Accelerator, Node, Shapes
+    from .base import Shapes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TRAINED_IN = ("bf16", "fp8")
@@ -57,12 +59,12 @@ class Training(Workload):
             raise InputError(f"precision {self.precision!r} is for serving", where=self.where, mend=mend)
         if self.max_spot_share not in (0, 1):
             raise InputError("max_spot_share of a gang is 0 or 1: it runs on one market", where=self.where)
-        fields.whole(self.where, "tokens", self.tokens, 1, HUGE)
-        fields.whole(self.where, "sequence_length", self.sequence_length, 1, 10**8)
-        fields.whole(self.where, "global_batch_sequences", self.global_batch_sequences, 1, 10**7)
-        fields.whole(self.where, "max_accelerators", self.max_accelerators, 1, 10**6)
-        fields.number(self.where, "checkpoint_minutes", self.checkpoint_minutes, 0, 43_800)
-        fields.number(self.where, "restart_minutes", self.restart_minutes, 0, 43_800)
+        fields.whole(self.where, "tokens", self.tokens, (1, HUGE))
+        fields.whole(self.where, "sequence_length", self.sequence_length, (1, 10**8))
+        fields.whole(self.where, "global_batch_sequences", self.global_batch_sequences, (1, 10**7))
+        fields.whole(self.where, "max_accelerators", self.max_accelerators, (1, 10**6))
+        fields.number(self.where, "checkpoint_minutes", self.checkpoint_minutes, (0, 43_800))
+        fields.number(self.where, "restart_minutes", self.restart_minutes, (0, 43_800))
         if not isinstance(self.recompute, bool):
             raise InputError(f"recompute must be true or false, not {self.recompute!r:.60}", where=self.where)
         check_window(self.where, self.earliest_start, self.deadline)
@@ -142,7 +144,10 @@ class Training(Workload):
         layout = f"tp={g.tensor_parallel[0]:.0f} pp={g.pipeline_parallel[0]:.0f} over {nodes} nodes"
         if node.nic_gbit_per_s <= 0:
             return "interconnect", f"needs {s.memory_gib[row]:.4g} GiB per GPU on one node, and has no network for more"
-        return "memory", f"needs {s.memory_gib[row]:.4g} GiB per GPU at {layout}, has {s.usable_gib[row]:.4g} GiB usable"
+        return (
+            "memory",
+            f"needs {s.memory_gib[row]:.4g} GiB per GPU at {layout}, has {s.usable_gib[row]:.4g} GiB usable",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +209,9 @@ def _grid(w: Training, a: Architecture, node: Node) -> Array:
     nodes, tensor, stages, experts, zero = (axis.ravel() for axis in mesh)
     total = nodes * count
     copies = total // (tensor * stages)
-    sound = (copies * tensor * stages == total) & (copies >= 1) & (w.global_batch_sequences % np.maximum(copies, 1) == 0)
+    sound = (
+        (copies * tensor * stages == total) & (copies >= 1) & (w.global_batch_sequences % np.maximum(copies, 1) == 0)
+    )
     sound &= (stages <= a.layers) & (total % (stages * experts) == 0) & (experts <= copies * tensor)
     sound &= (zero == 1) | ((stages == 1) & (copies > 1))
     return np.stack([nodes, total, np.full_like(total, count), tensor, stages, experts, zero])[:, sound]
@@ -215,4 +222,4 @@ def _best(nodes: Array, units: Array, rows: Array) -> Array:
     order = np.lexsort((-units, nodes))
     first = order[np.unique(nodes[order], return_index=True)[1]]
     rising = np.concatenate([[True], units[first][1:] > np.maximum.accumulate(units[first])[:-1]])
-    return rows[first[rising]]
+    return np.asarray(rows[first[rising]])
