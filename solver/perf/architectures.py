@@ -141,15 +141,11 @@ def _plain(name: str) -> str:
 @functools.cache
 def registry() -> Mapping[str, Architecture]:
     """All packaged architectures by full name, read once and immutable."""
-    kinds = {f.name: f.type for f in dataclasses.fields(Architecture)}
-    with resources.files(__package__).joinpath(TABLE).open(encoding="utf-8", newline="") as file:
-        rows = [Architecture(**{k: _cell(kinds[k], v) for k, v in row.items()}) for row in csv.DictReader(file)]
+    text = resources.files(__package__).joinpath(TABLE).read_text(encoding="utf-8")
+    rows = [Architecture(**_typed(row)) for row in csv.DictReader(text.splitlines())]
     return MappingProxyType({row.name: row for row in rows})
 
 
-def _cell(kind: object, text: str) -> Any:
-    if kind == "int":
-        return int(text)
-    if kind == "float":
-        return float(text)
-    return text == "True" if kind == "bool" else text
+def _typed(row: dict[str, str]) -> dict[str, Any]:
+    read = {"int": int, "float": float, "bool": "True".__eq__, "str": str}
+    return {field.name: read[str(field.type)](row[field.name]) for field in dataclasses.fields(Architecture)}

@@ -35,7 +35,9 @@ class Config:
             return value
         if default is None:
             raise InputError(
-                f"field {names[0]!r} is missing", where=self.where, mend="give the model's own config.json"
+                f"field {' or '.join(map(repr, names))} is missing",
+                where=self.where,
+                mend="give the model's own config.json",
             )
         return default
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,11 +13,9 @@ from ..errors import InputError
 from ..perf import architecture
 from ..perf.constants import precision
 from . import fields
-from .modes import Excuse
+from .modes import Excuse, ModeTable
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from costdata import Accelerator, Catalog, Node
 
     from ..perf.architectures import Architecture
@@ -27,7 +27,7 @@ HUGE = 10**15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(abc.ABC):
     """Fields every kind of workload has.
 
     Raises:
@@ -60,7 +60,10 @@ class Workload:
         for field in ("max_spot_share", "max_spot_share_per_region", "max_spot_share_per_zone"):
             fields.number(where, field, getattr(self, field), (0, 1))
         if self.unserved_usd_per_unit is not None:
-            fields.number(where, "unserved_usd_per_unit", float(self.unserved_usd_per_unit), (0, 1e9))
+            price = self.unserved_usd_per_unit
+            fields.number(
+                where, "unserved_usd_per_unit", float(price) if isinstance(price, Decimal) else price, (0, 1e9)
+            )
         try:
             precision(self.precision), architecture(self.model)
         except InputError as error:
@@ -120,9 +123,13 @@ class Workload:
         return np.clip(1.0 - lost, 0.0, 1.0)
 
     @property
+    @abc.abstractmethod
     def hours_lost_per_interruption(self) -> float:
         """Hours of a replica's work one interruption costs."""
-        raise TypeError(f"{type(self).__name__} is not a kind of workload")
+
+    @abc.abstractmethod
+    def modes(self, catalog: Catalog) -> tuple[ModeTable, tuple[Excuse, ...]]:
+        """What a replica can do on each node shape, and an excuse for each shape that has no mode."""
 
     @property
     def architecture(self) -> Architecture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from types import MappingProxyType
@@ -58,6 +59,8 @@ class Traffic:
                 mend = f"use one of {', '.join(PROFILES)}, or 24 factors"
                 raise InputError(f"unknown profile {self.profile!r}", where=where, mend=mend)
         else:
+            if not isinstance(self.profile, Sequence):
+                raise InputError(f"profile must be a name or 24 factors, not {self.profile!r:.60}", where=where)
             factors = tuple(fields.number(where, "profile", f, (0, 1), above=True) for f in self.profile)
             if len(factors) != 24:  # noqa: PLR2004
                 raise InputError(f"profile must have 24 factors, not {len(factors)}", where=where)

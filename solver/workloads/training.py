@@ -15,6 +15,7 @@ from ..perf.training import Gang, Trainer
 from . import fields
 from .base import HUGE, Workload, distinct
 from .batch import check_dataset, check_window
+from .inference import evidence
 from .modes import Excuse, ModeTable
 
 if TYPE_CHECKING:
@@ -116,7 +117,6 @@ class Training(Workload):
 
     def _table(self, node: Node, accelerator: Accelerator, s: _Survey, rows: Array) -> ModeTable:
         g, n = s.gang.take(rows), len(rows)
-        evidence = "calibrated" if accelerator.name in constants().calibrated_on else "physics"
         return ModeTable.build(
             provider=[node.provider] * n,
             node=[node.name] * n,
@@ -130,7 +130,7 @@ class Training(Workload):
             ttft_ms=np.full(n, np.nan),
             tpot_ms=np.full(n, np.nan),
             quantile=np.full(n, 0.5),
-            evidence=[evidence] * n,
+            evidence=[evidence(accelerator)] * n,
             gpu_memory_gib=s.memory_gib[rows],
         )
 

@@ -1,0 +1,149 @@
+"""Serving physics: floors that no machine beats, and directions that no change may reverse."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from solver.perf import architecture, registry
+from solver.perf.constants import PRECISIONS, constants, precision
+from solver.perf.hardware import Hardware, Layout
+from solver.perf.serving import Engine, Prediction
+
+Machine = Callable[..., Hardware]
+Layouts = Callable[..., Layout]
+QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+MODELS = (
+    "llama-3.1-8b",
+    "llama-3.1-70b",
+    "deepseek-v3",
+    "gpt-oss-120b",
+    "qwen3.5-397b-a17b",
+    "glm-5",
+    "deepseek-v4-flash",
+)
+GRID = np.array([[1.0, 2.0, 8.0, 32.0, 128.0, 512.0]])
+
+
+def predict(
+    hw: Hardware, laid: Layout, model: str, stored: str = "bf16", lengths: tuple[int, int] = (1000, 200)
+) -> Prediction:
+    """Predictions of one row over the grid."""
+    columns = {"hardware": hw.column(), "layout": laid.column()}
+    engine = Engine(architecture=architecture(model), precision=precision(stored), constants=constants(), **columns)
+    return engine.predict(GRID, float(lengths[0]), float(lengths[1]))
+
+
+@pytest.mark.parametrize("name", ["A100-80", "H100", "B200"])
+def test_decode_is_never_faster_than_reading_the_weights(machine: Machine, layout: Layouts, name: str) -> None:
+    """Llama-3.1-70B in BF16 on 8: (141.1 GB − the input embedding's 2.1) ÷ 8 ÷ bandwidth."""
+    a, hw = architecture("llama-3.1-70b"), machine(name)
+    floor_ms = 1e3 * 2 * (a.parameters - a.embedding_parameters) / 8 / hw.hbm_bytes_per_s[0]
+    tpot = predict(hw, layout(tensor=8), "llama-3.1-70b").tpot_ms
+    assert (tpot > floor_ms).all()
+    assert tpot[0, 0] < 4 * floor_ms
+
+
+def test_prefill_is_never_faster_than_peak(machine: Machine, layout: Layouts) -> None:
+    """2 FLOP a parameter and token at the BF16 peak."""
+    a = architecture("llama-3.1-70b")
+    floor_s = 2 * (a.attention_parameters + a.dense_ffn_parameters) * 4000 / 8 / 989e12
+    found = predict(machine("H100"), layout(tensor=8), "llama-3.1-70b", lengths=(4000, 200)).prefill_s
+    assert floor_s < found[0, 0] < 4 * floor_s
+
+
+def test_a_measured_point(machine: Machine, layout: Layouts) -> None:
+    """Llama-3.1-70B FP8 on one node of 8 H100, single stream: 6 to 11 ms a token in public benchmark runs."""
+    assert 5.0 < predict(machine("H100"), layout(tensor=8), "llama-3.1-70b", "fp8").tpot_ms[0, 0] < 12.0
+
+
+def test_a_batch_of_one_reads_only_its_experts(machine: Machine, layout: Layouts) -> None:
+    """DeepSeek-V3 decodes a single stream far faster than its 671 B parameters could be read."""
+    hw, laid = machine("B200"), layout(tensor=8, expert=8)
+    everything_ms = 1e3 * architecture("deepseek-v3").parameters / 8 / hw.hbm_bytes_per_s[0]
+    tpot = predict(hw, laid, "deepseek-v3", "fp8").tpot_ms
+    dense_like = 37 / 671 * everything_ms
+    assert tpot[0, 0] > dense_like
+    assert predict(hw, laid, "deepseek-v3", "fp8", (1, 200)).tpot_ms[0, -1] > everything_ms
+
+
+@QUICK
+@given(
+    model=st.sampled_from(MODELS),
+    stored=st.sampled_from(sorted(PRECISIONS)),
+    figure=st.sampled_from(
+        ["hbm_bytes_per_s", "bf16_flop_per_s", "fp8_flop_per_s", "fp4_flop_per_s", "scaleup_bytes_per_s"]
+    ),
+    factor=st.floats(1.0, 10.0),
+    tensor=st.sampled_from([1, 2, 8]),
+    name=st.sampled_from(["A100-80", "H100", "B200"]),
+)
+def test_better_hardware_is_never_slower(
+    machine: Machine, layout: Layouts, model: str, stored: str, figure: str, factor: float, tensor: int, name: str
+) -> None:
+    """Bandwidth, arithmetic or links: TPOT does not rise and the rate does not fall."""
+    base = predict(machine(name), layout(tensor=tensor), model, stored)
+    better = predict(machine(name, **{figure: factor}), layout(tensor=tensor), model, stored)
+    assert (better.tpot_ms <= base.tpot_ms * (1 + 1e-9)).all()
+    assert (better.prefill_s <= base.prefill_s * (1 + 1e-9)).all()
+
+
+@QUICK
+@given(
+    model=st.sampled_from(MODELS),
+    prompt=st.integers(1, 60_000),
+    answer=st.integers(1, 4000),
+    more=st.integers(1, 60_000),
+)
+def test_more_context_is_never_faster(
+    machine: Machine, layout: Layouts, model: str, prompt: int, answer: int, more: int
+) -> None:
+    """A longer prompt raises both latencies and lowers the rate."""
+    short = predict(machine("H100"), layout(tensor=8), model, "fp8", (prompt, answer))
+    long = predict(machine("H100"), layout(tensor=8), model, "fp8", (prompt + more, answer))
+    for field in ("ttft_ms", "tpot_ms", "prefill_s"):
+        assert (getattr(long, field) >= getattr(short, field) * (1 - 1e-9)).all(), field
+    assert (long.requests_per_s <= short.requests_per_s * (1 + 1e-9)).all()
+
+
+@QUICK
+@given(model=st.sampled_from(MODELS), stored=st.sampled_from(["bf16", "fp8", "fp4"]), tensor=st.sampled_from([1, 8]))
+def test_more_concurrency_is_never_faster(
+    machine: Machine, layout: Layouts, model: str, stored: str, tensor: int
+) -> None:
+    """TPOT and TTFT rise with the number of sequences in flight."""
+    found = predict(machine("H100"), layout(tensor=tensor), model, stored)
+    assert (np.diff(found.tpot_ms) >= 0).all()
+    assert (np.diff(found.ttft_ms) >= 0).all()
+
+
+def test_rate_never_exceeds_the_prefill_capacity(machine: Machine, layout: Layouts) -> None:
+    """An engine cannot finish requests faster than it reads prompts."""
+    found = predict(machine("L4"), layout(), "llama-3.1-8b", lengths=(8000, 1))
+    assert (found.requests_per_s <= 1 / found.prefill_s * (1 + 1e-9)).all()
+
+
+def test_fp4_without_units_runs_at_the_bf16_rate(machine: Machine, layout: Layouts) -> None:
+    """Weight-only: fewer bytes help decode, prefill stays as slow as BF16."""
+    args = (machine("H100"), layout(tensor=8), "llama-3.1-70b")
+    four, sixteen = predict(*args, "fp4"), predict(*args, "bf16")
+    assert four.tpot_ms[0, 0] < sixteen.tpot_ms[0, 0]
+    assert four.prefill_s[0, 0] == pytest.approx(sixteen.prefill_s[0, 0], rel=0.05)
+
+
+@pytest.mark.parametrize("stored", sorted(PRECISIONS))
+def test_every_architecture_is_finite(machine: Machine, layout: Layouts, stored: str) -> None:
+    """No NaN, no infinity, nothing free, on old and new machines, in every kind of layout."""
+    for model in registry():
+        for laid in (layout(), layout(tensor=8), layout(tensor=8, pipeline=2), layout(tensor=2, data=4, expert=8)):
+            for name in ("A100-80", "B200"):
+                found = predict(machine(name), laid, model, stored)
+                for field in dataclasses.fields(found):
+                    values = getattr(found, field.name)
+                    assert np.isfinite(values).all(), (model, field.name)
+                    assert (values > 0).all(), (model, field.name)

@@ -1,0 +1,132 @@
+"""Training physics: utilisation in the published range, memory by hand, directions that hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from solver.perf import architecture, registry
+from solver.perf.constants import constants, precision
+from solver.perf.hardware import Hardware
+from solver.perf.training import Gang, Trainer
+
+Machine = Callable[..., Hardware]
+QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+def trainer(  # noqa: PLR0913
+    hw: Hardware,
+    model: str,
+    gang: tuple[int, int, int, int, int] = (512, 8, 8, 1, 1),
+    stored: str = "bf16",
+    batch: int = 1024,
+    recompute: bool = False,
+    sequence: int = 8192,
+) -> Trainer:
+    """A trainer on one row; gang is (accelerators, tensor, pipeline, expert, ZeRO stage)."""
+    names = ("accelerators", "tensor_parallel", "pipeline_parallel", "expert_parallel", "zero_stage")
+    columns = {name: np.array([float(value)]) for name, value in zip(names, gang, strict=True)}
+    return Trainer(
+        architecture=architecture(model),
+        precision=precision(stored),
+        hardware=hw,
+        gang=Gang(per_node=np.array([8.0]), **columns),
+        constants=constants(),
+        sequence_length=sequence,
+        global_batch_sequences=batch,
+        recompute=recompute,
+    )
+
+
+def test_dense_utilisation_is_in_the_published_range(machine: Machine) -> None:
+    """Llama-3 reports 38 to 43 % on up to 16k H100 in BF16 (arXiv 2407.21783, table 4); smaller runs reach 50 %."""
+    assert 0.38 <= trainer(machine("H100"), "llama-3.1-70b", (256, 4, 8, 1, 1)).mfu()[0] <= 0.55
+    assert 0.35 <= trainer(machine("H100"), "llama-3.1-405b", (8192, 8, 16, 1, 1), batch=2048).mfu()[0] <= 0.55
+
+
+def test_experts_lower_the_utilisation(machine: Machine) -> None:
+    """DeepSeek-V3 on H100 against a dense model of its active size class."""
+    mixture = trainer(machine("H100"), "deepseek-v3", (512, 1, 8, 64, 1), batch=4096, sequence=4096).mfu()[0]
+    dense = trainer(machine("H100"), "llama-3.1-70b", (512, 4, 4, 1, 1), batch=4096, sequence=4096).mfu()[0]
+    assert 0.1 < mixture < 0.75 * dense
+
+
+def test_flop_per_token_by_hand() -> None:
+    """6 a parameter, and 12 × layers × hidden × sequence ÷ 2 for causal attention."""
+    a = architecture("llama-3.1-70b")
+    hw = np.ones(1)
+    any_hw = Hardware(**{n: hw for n in Hardware.__slots__})
+    weights = a.attention_parameters + a.dense_ffn_parameters + a.head_parameters
+    attention = 3 * 80 * 4 * 8192 * 8192 / 2
+    assert trainer(any_hw, "llama-3.1-70b").model_flop_per_token() == pytest.approx(6 * weights + attention)
+
+
+def test_step_is_never_faster_than_peak(machine: Machine) -> None:
+    """All FLOP of a step at the peak of all accelerators."""
+    t = trainer(machine("H100"), "llama-3.1-8b", (64, 1, 1, 1, 1), batch=256)
+    floor = t.model_flop_per_token() * 256 * 8192 / (64 * 989e12)
+    assert t.step_s()[0] > floor
+
+
+def test_optimizer_memory_by_hand(machine: Machine) -> None:
+    """8.03 B parameters over 8 copies: ZeRO-1 keeps 2 + 4 bytes and an eighth of 12; ZeRO-3 an eighth of 18."""
+    a = architecture("llama-3.1-8b")
+    one = trainer(machine("H100"), "llama-3.1-8b", (8, 1, 1, 1, 1)).memory()
+    assert one.weights[0] == 2 * a.parameters
+    assert one.gradients[0] == 4 * a.parameters
+    assert one.optimizer[0] == 12 * a.parameters / 8
+    three = trainer(machine("H100"), "llama-3.1-8b", (8, 1, 1, 1, 3)).memory()
+    assert three.weights[0] == pytest.approx(2 * a.parameters / 8 + 2 * 2 * a.parameters / 32)
+    assert three.gradients[0] == 4 * a.parameters / 8
+
+
+def test_expert_copies_are_not_the_dense_copies(machine: Machine) -> None:
+    """64 accelerators, experts over all of them: the optimiser of an expert is nowhere else, so nothing is saved."""
+    a = architecture("deepseek-v3")
+    m = trainer(machine("H100"), "deepseek-v3", (64, 1, 1, 64, 1), batch=64).memory()
+    dense = a.parameters - a.expert_parameters
+    assert m.weights[0] == pytest.approx(2 * (dense + a.expert_parameters / 64))
+    assert m.optimizer[0] == pytest.approx(12 * (dense / 64 + a.expert_parameters / 64))
+
+
+def test_recomputation_trades_time_for_memory(machine: Machine) -> None:
+    """A third more compute, far fewer activations."""
+    keep = trainer(machine("H100"), "llama-3.1-70b", (64, 8, 4, 1, 1), batch=64)
+    again = trainer(machine("H100"), "llama-3.1-70b", (64, 8, 4, 1, 1), batch=64, recompute=True)
+    assert 1.2 < again.step_s()[0] / keep.step_s()[0] < 1.5
+    assert again.memory().activations[0] < keep.memory().activations[0] / 4
+
+
+def test_more_micro_batches_shrink_the_bubble(machine: Machine) -> None:
+    """16 stages: tokens a second rise with the batch."""
+    rates = [
+        trainer(machine("H100"), "llama-3.1-70b", (128, 8, 16, 1, 1), batch=b).tokens_per_s()[0] for b in (8, 64, 512)
+    ]
+    assert rates[0] < rates[1] < rates[2]
+
+
+@QUICK
+@given(
+    model=st.sampled_from(["llama-3.1-8b", "llama-3.1-70b", "deepseek-v3"]),
+    figure=st.sampled_from(["hbm_bytes_per_s", "scaleup_bytes_per_s", "scaleout_bytes_per_s"]),
+    factor=st.floats(1.0, 10.0),
+    gang=st.sampled_from([(64, 8, 8, 1, 1), (64, 1, 8, 8, 1), (64, 4, 1, 8, 3), (512, 2, 4, 64, 1)]),
+)
+def test_better_links_are_never_slower(
+    machine: Machine, model: str, figure: str, factor: float, gang: tuple[int, int, int, int, int]
+) -> None:
+    """Memory bandwidth, scale-up and scale-out."""
+    base = trainer(machine("H100"), model, gang).step_s()[0]
+    assert trainer(machine("H100", **{figure: factor}), model, gang).step_s()[0] <= base * (1 + 1e-9)
+
+
+def test_every_architecture_is_finite(machine: Machine) -> None:
+    """Time, memory and utilisation below 1, for every packaged model."""
+    for model in registry():
+        t = trainer(machine("B200"), model, (512, 1, 4, 1, 1), sequence=4096)
+        assert 0 < t.mfu()[0] < 1, model
+        assert np.isfinite(t.memory().total).all(), model
