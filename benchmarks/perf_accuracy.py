@@ -12,18 +12,17 @@ import dataclasses
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.optimize import least_squares
 
 from solver.perf import architecture
 from solver.perf.constants import ServingConstants, constants, precision
 from solver.perf.hardware import GIB, Hardware, Layout
 from solver.perf.memory import sequences_that_fit
 from solver.perf.serving import Engine
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 # Vendor data sheets: GiB, GB/s, dense TFLOP/s BF16, FP8, FP4, NVLink GB/s in one direction.
@@ -52,8 +51,6 @@ RENAMED = {"zhipuai/GLM-5": "zai-org/GLM-5"}
 
 def load(file: Path) -> pd.DataFrame:
     """The measurement rows with defaults filled in."""
-    import pandas as pd
-
     rows = pd.read_csv(file)
     rows["precision"] = rows.precision.fillna("bf16")
     rows.loc[rows.model.isin(NATIVE_FP4), "precision"] = "fp4"
@@ -134,8 +131,6 @@ def _unpack(x: Array) -> ServingConstants:
 
 def fit(rows: pd.DataFrame, evaluations: int) -> ServingConstants:
     """Robust least squares of log TPOT and log TTFT; a deployment counts as √rows; a weak pull to the start."""
-    from scipy.optimize import least_squares
-
     parts, start, n = engines(rows), _pack(constants().serving), len(rows)
     weight = rows.groupby("deployment").deployment.transform("count").to_numpy(float) ** -0.25
     tpot, ttft = np.log(rows.tpot_ms.to_numpy()), np.log(rows.ttft_ms.to_numpy())
@@ -160,14 +155,18 @@ def fit(rows: pd.DataFrame, evaluations: int) -> ServingConstants:
 def score(measured: Array, predicted: Array) -> str:
     """Mean, median and 90th percentile of the absolute relative error."""
     error = 100 * np.abs(predicted / measured - 1)
-    return f"MAPE {error.mean():5.1f} %  median {np.median(error):5.1f} %  p90 {np.quantile(error, 0.9):5.1f} %  n {len(error)}"
+    middle, high = np.quantile(error, [0.5, 0.9])
+    return f"MAPE {error.mean():5.1f} %  median {middle:5.1f} %  p90 {high:5.1f} %  n {len(error)}"
+
+
+def _shown(value: float | tuple[float, ...]) -> str:
+    return f"[{', '.join(f'{x:.4g}' for x in value)}]" if isinstance(value, tuple) else f"{value:.4g}"
 
 
 def write(serving: ServingConstants, provenance: str) -> None:
     """Replace the [serving] group of constants.toml."""
     target = Path(__file__).resolve().parent.parent / "solver" / "perf" / "constants.toml"
-    show = lambda v: f"[{', '.join(f'{x:.4g}' for x in v)}]" if isinstance(v, tuple) else f"{v:.4g}"  # noqa: E731
-    lines = [f"{f.name} = {show(getattr(serving, f.name))}" for f in dataclasses.fields(serving)]
+    lines = [f"{f.name} = {_shown(getattr(serving, f.name))}" for f in dataclasses.fields(serving)]
     group = "\n".join(
         ["[serving]", f'provenance = "{provenance}"', f"calibrated_on = {json.dumps(CALIBRATED_ON)}", *lines, "", ""]
     )
@@ -194,16 +193,16 @@ def main() -> None:
         serving = fit(train, options.evaluations)
         write(
             serving,
-            f"Robust least squares on {len(train)} public serving measurements (InferenceX dumps of March and April 2026, "
+            f"Robust least squares on {len(train)} public serving measurements (InferenceX, March and April 2026, "
             "as collected by aiconfigurator 0.12, Apache-2.0), by python -m benchmarks.perf_accuracy FILE --fit.",
         )
     tpot, ttft = predict(engines(rows), serving, len(rows))
     for name in ("split", "engine", "system", "precision", "model"):
         for value, part in rows.groupby(name):
             i = part.index.to_numpy()
-            print(
-                f"{name:9s} {value:26s} TPOT {score(part.tpot_ms.to_numpy(), tpot[i])} | TTFT {score(part.ttft_ms.to_numpy(), ttft[i])}"
-            )
+            rate = score(part.tpot_ms.to_numpy(), tpot[i])
+            first = score(part.ttft_ms.to_numpy(), ttft[i])
+            print(f"{name:9s} {value:26s} TPOT {rate} | TTFT {first}")
 
 
 if __name__ == "__main__":

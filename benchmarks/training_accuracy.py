@@ -10,9 +10,11 @@ import argparse
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.optimize import least_squares
 
 from benchmarks.perf_accuracy import score
 from solver.perf import architecture
@@ -20,11 +22,8 @@ from solver.perf.constants import TrainingConstants, constants, precision
 from solver.perf.hardware import GIB, Hardware
 from solver.perf.training import Gang, Trainer
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Array = np.ndarray[Any, np.dtype[np.float64]]
-# Vendor data sheets: GiB, GB/s, dense TFLOP/s BF16, FP8, FP4, scale-up GB/s one way, accelerators in the scale-up domain.
+# Vendor data sheets: GiB, GB/s, dense TFLOP/s BF16, FP8, FP4, scale-up GB/s one way, accelerators it joins.
 SYSTEMS = {
     "H100-SXM": (80, 3350, 989, 1979, 0, 450, 8),
     "H200-SXM": (141, 4800, 989, 1979, 0, 450, 8),
@@ -48,8 +47,6 @@ MODELS = {
 
 def load(file: Path) -> pd.DataFrame:
     """Pre-training rows of known models on known accelerators, in BF16 or FP8, with a rate."""
-    import pandas as pd
-
     t = pd.read_csv(file, low_memory=False)
     for name in ("tp", "pp", "ep", "cp", "mbs", "gbs", "seq_len", "n_gpus"):
         t[name] = pd.to_numeric(t[name], errors="coerce")
@@ -138,14 +135,17 @@ SHARES = {
 
 def fit(rows: pd.DataFrame) -> TrainingConstants:
     """Robust least squares of log rate, with a pull to the start; shares stay below 1."""
-    from scipy.optimize import least_squares
-
     parts, base = trainers(rows), constants().training
     start = np.log([getattr(base, f) for f in FITTED])
     upper = np.array([0.0 if f in SHARES else np.inf for f in FITTED])
     measured = np.log(rows.rate.to_numpy())
-    made = lambda x: dataclasses.replace(base, **dict(zip(FITTED, map(float, np.exp(x)), strict=True)))  # noqa: E731
-    residuals = lambda x: np.concatenate([np.log(predict(parts, made(x), len(rows))[0]) - measured, 0.1 * (x - start)])  # noqa: E731
+
+    def made(x: Array) -> TrainingConstants:
+        return dataclasses.replace(base, **dict(zip(FITTED, map(float, np.exp(x)), strict=True)))
+
+    def residuals(x: Array) -> Array:
+        return np.concatenate([np.log(predict(parts, made(x), len(rows))[0]) - measured, 0.1 * (x - start)])
+
     return made(
         least_squares(
             residuals, np.minimum(start, upper - 0.01), loss="soft_l1", f_scale=0.15, bounds=(-np.inf, upper)
@@ -177,16 +177,15 @@ def main() -> None:
         training = fit(train)
         write(
             training,
-            f"Robust least squares of {', '.join(FITTED)} on {len(train)} public pre-training rates (Megatron-Bridge and "
-            "torchtitan documentation), by python -m benchmarks.training_accuracy FILE --fit; the rest are stated assumptions.",
+            f"Robust least squares of {', '.join(FITTED)} on {len(train)} public pre-training rates (docs of "
+            "Megatron-Bridge and torchtitan), by python -m benchmarks.training_accuracy FILE --fit; rest assumed.",
         )
     rate, mfu = predict(trainers(rows), training, len(rows))
     for name in ("split", "gpu", "stored", "model"):
         for value, part in rows.groupby(name):
             i = part.index.to_numpy()
-            print(
-                f"{name:7s} {value:24s} tokens/s {score(part.rate.to_numpy(), rate[i])}  modelled MFU {mfu[i].min():.2f} to {mfu[i].max():.2f}"
-            )
+            error = score(part.rate.to_numpy(), rate[i])
+            print(f"{name:7s} {value:24s} tokens/s {error}  modelled MFU {mfu[i].min():.2f} to {mfu[i].max():.2f}")
 
 
 if __name__ == "__main__":

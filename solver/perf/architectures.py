@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 TABLE = "architectures.csv"
 VARIANT = re.compile(r"(-(instruct|it|chat|base|thinking|fp8|nvfp4|mxfp4|bf16|awq|gptq|int4))+$")
@@ -147,5 +147,5 @@ def registry() -> Mapping[str, Architecture]:
 
 
 def _typed(row: dict[str, str]) -> dict[str, Any]:
-    read = {"int": int, "float": float, "bool": "True".__eq__, "str": str}
+    read: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": "True".__eq__, "str": str}
     return {field.name: read[str(field.type)](row[field.name]) for field in dataclasses.fields(Architecture)}
