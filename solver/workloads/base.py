@@ -53,7 +53,7 @@ class Workload(abc.ABC):
     def __post_init__(self) -> None:
         """Check the common fields."""
         where = f"workload {fields.text('workload', 'name', self.name)!r}"
-        fields.text(where, "model", str(self.model))
+        fields.text(where, "model", self.model, length=fields.PATH_LENGTH)
         fields.text(where, "team", self.team, empty=True)
         for field in ("residency", "regions", "providers", "accelerators"):
             object.__setattr__(self, field, fields.names(where, field, getattr(self, field)))

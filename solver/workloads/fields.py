@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from ..errors import InputError
 
 NAME_LENGTH = 200
+PATH_LENGTH = 4096
 
 
-def text(where: str, field: str, value: object, *, empty: bool = False) -> str:
+def text(where: str, field: str, value: object, *, empty: bool = False, length: int = NAME_LENGTH) -> str:
     """A printable text of sensible length."""
     if not isinstance(value, str) or (not value.strip() and not empty):
         raise InputError(f"{field} must be a text, not {value!r:.60}", where=where)
-    if len(value) > NAME_LENGTH or not value.isprintable():
-        raise InputError(f"{field} must be at most {NAME_LENGTH} printable characters", where=where)
+    if len(value) > length or not value.isprintable():
+        raise InputError(f"{field} must be at most {length} printable characters", where=where)
     return value
 
 

@@ -15,7 +15,7 @@ from ..perf.constants import constants
 from . import fields
 from .base import Workload, distinct
 from .inference import Survey, evidence, survey
-from .modes import Excuse, ModeTable, pareto
+from .modes import Excuse, ModeTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,10 +121,9 @@ class Serving(Workload):
     def modes(self, catalog: Catalog) -> tuple[ModeTable, tuple[Excuse, ...]]:
         """Modes that meet the targets on each node shape, and an excuse for each shape without one.
 
-        The candidate set of a shape: over all layouts and concurrencies that fit and meet both targets at the
-        quantile, the Pareto front of fewest nodes, most requests per node and least TTFT. Of it are kept the most
-        productive mode of the smallest replica, and the most productive one per node that leaves 0, 60, 150 and 300 ms
-        of the TTFT target to the network; four at most, at least 5 % apart in TTFT.
+        The candidate set of a shape: of all layouts and concurrencies that fit and meet both targets at the quantile,
+        the most productive mode of the smallest replica, and the most productive one per node that leaves 0, 60, 150
+        and 300 ms of the TTFT target to the network; four at most, at least 5 % apart in TTFT, none dominated.
         """
         nodes, excuses = self.open_nodes(catalog)
         if not nodes:
@@ -155,9 +154,12 @@ class Serving(Workload):
         return s.ttft_ms * np.exp(z * assumed.ttft_log_sigma), s.tpot_ms * np.exp(z * assumed.tpot_log_sigma)
 
     def _select(self, shape: Array, nodes: Array, units: Array, ttft: Array) -> Array:
-        front = np.flatnonzero(pareto(nodes, -units / nodes, ttft, group=shape))
+        """Rows kept, of candidates that are sorted by shape."""
+        starts = np.flatnonzero(np.diff(shape, prepend=-1))
         parts = [
-            _thin(front[shape[front] == value], nodes, units, ttft, self.ttft_ms) for value in np.unique(shape[front])
+            _picks(rows, units[rows] / nodes[rows], nodes[rows], ttft[rows], self.ttft_ms)
+            for rows in np.split(np.arange(len(shape)), starts[1:])
+            if len(rows)
         ]
         return np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(np.int64)
 
@@ -218,15 +220,16 @@ def staffing(places: Array, quantile: float) -> Array:
     return np.asarray(root * root / places)
 
 
-def _thin(front: Array, nodes: Array, units: Array, ttft: Array, target_ms: float) -> Array:
-    """Of a Pareto front: the most productive per node for each network allowance, and the smallest replica's."""
-    rate = units[front] / nodes[front]
-    small = nodes[front] == nodes[front].min()
-    picks = [int(front[np.where(small, rate, -1).argmax()])]
+def _picks(rows: Array, rate: Array, nodes: Array, ttft: Array, target_ms: float) -> Array:
+    """Of a shape's candidates: the smallest replica's best, and the best per node for each network allowance."""
+    order = np.lexsort((nodes, ttft, -rate))  # among equals the quicker, then the smaller
+    small = order[nodes[order] == nodes.min()][0]
+    picks = [int(small)]
     for allowance in NETWORK_ALLOWANCE_MS:
-        within = np.where(ttft[front] <= target_ms - allowance, rate, -1)
-        best = int(front[within.argmax()])
-        apart = all(not 1 / TTFT_STEP < ttft[best] / ttft[i] < TTFT_STEP or nodes[best] != nodes[i] for i in picks)
-        if within.max() > 0 and apart and len(picks) < MAX_PER_SHAPE:
+        within = order[ttft[order] <= target_ms - allowance]
+        if not len(within) or len(picks) == MAX_PER_SHAPE:
+            break
+        best = int(within[0])
+        if all(nodes[best] != nodes[i] or not 1 / TTFT_STEP < ttft[best] / ttft[i] < TTFT_STEP for i in picks):
             picks.append(best)
-    return np.array(sorted(picks), dtype=np.int64)
+    return np.asarray(rows[np.sort(picks)])

@@ -118,7 +118,7 @@ def test_convenient_names(name: str) -> None:
 
 def test_unknown_name_names_the_nearest() -> None:
     """A slip of the finger is answered with the model meant."""
-    with pytest.raises(InputError, match="unknown model 'lama-3.1-70b'.*nearest are.*llama-3.1-70b"):
+    with pytest.raises(InputError, match=r"unknown model 'lama-3.1-70b'.*nearest are.*llama-3.1-70b"):
         architecture("lama-3.1-70b")
 
 

@@ -59,7 +59,7 @@ def test_flop_per_token_by_hand() -> None:
     """6 a parameter, and 12 × layers × hidden × sequence ÷ 2 for causal attention."""
     a = architecture("llama-3.1-70b")
     hw = np.ones(1)
-    any_hw = Hardware(**{n: hw for n in Hardware.__slots__})
+    any_hw = Hardware(**dict.fromkeys(Hardware.__slots__, hw))
     weights = a.attention_parameters + a.dense_ffn_parameters + a.head_parameters
     attention = 3 * 80 * 4 * 8192 * 8192 / 2
     assert trainer(any_hw, "llama-3.1-70b").model_flop_per_token() == pytest.approx(6 * weights + attention)

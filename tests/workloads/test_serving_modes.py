@@ -170,7 +170,7 @@ def test_a_better_accelerator_never_gives_less(catalog: Any, figure: str, factor
 
 
 def test_staffing_solves_its_equation() -> None:
-    """places = load + z √load; fewer places, relatively less load."""
+    """Places = load + z √load; fewer places, relatively less load."""
     z = NormalDist().inv_cdf(0.9)
     for places in (1.0, 10.0, 1000.0):
         load = places * staffing(np.array(places), 0.9)
