@@ -1,4 +1,4 @@
-"""Reports of a plan: one file a format, each turning Problem and Plan into named contents; nothing here decides anything."""
+"""Reports of a plan: one file a format, each turning Problem and Plan into named contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan's table is outside of Python: typed columns, money in dollars, and text that is harmless where it lands."""
+"""What a plan's table is outside of Python: typed columns, money in dollars, text harmless where it lands."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["int", "float", "bool", "text", "money", "fraction"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-FORMULA_STARTS = frozenset("=+-@\t\r＝＋－＠")  # noqa: RUF001 (the full-width forms are meant)
+FORMULA_STARTS = frozenset("=+-@\t\r＝＋－＠")
 INT64_MAX = 2**63 - 1
+EXACT = frozenset({int, Fraction})
 _BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)
 _INVISIBLE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *_BIDI, 0x2028, 0x2029, 0xFEFF), None)
 _TO_SPACE = dict.fromkeys(map(ord, "\t\n\r\v\f"), " ")
@@ -51,11 +52,12 @@ def clean(text: str) -> str:
 
 def guarded(text: str) -> str:
     """Clean text that a spreadsheet takes as text and never as a formula: a leading apostrophe where it might."""
-    head = text.lstrip(" ")[:1]
-    return clean("'" + text if head in FORMULA_STARTS and head else text)
+    shown = clean(text)
+    starts = text[:1], shown.lstrip()[:1]  # a control character may stand before the sign
+    return "'" + shown if FORMULA_STARTS.intersection(starts) else shown
 
 
-def to_array(kind: Kind, name: str, values: Sequence[Any]) -> Array:
+def to_array(kind: Kind, values: Sequence[Any]) -> Array:
     """Values read back from the edge as a plan's column, the inverse of `columns`."""
     if kind == "int":
         fits = all(-INT64_MAX <= v <= INT64_MAX for v in values)
@@ -72,26 +74,27 @@ def to_array(kind: Kind, name: str, values: Sequence[Any]) -> Array:
 
 
 def _column(name: str, array: Array) -> Column:
-    """The column's kind follows from its dtype; object columns hold text or fractions."""
-    values = array.tolist()
-    if array.dtype.kind in "iu":
-        if "micro_usd" not in name:
-            return Column(name, "int", values)
-        # -1 says "has no such price" everywhere but in the bill itself, where a line may be any amount
+    """A column as it stands outside; -1 says "has no such price" everywhere but in the bill itself."""
+    values, kind = array.tolist(), _kind(name, array)
+    if kind == "money":
         absent = None if name == "micro_usd" else -1
-        return Column(edge_name(name), "money", [None if v == absent else to_usd(v) for v in values])
-    if array.dtype.kind == "f":
-        return Column(name, "float", [None if math.isnan(v) else v for v in values])
-    if array.dtype.kind == "b":
-        return Column(name, "bool", values)
-    types = {type(v) for v in values}
-    if types <= {str}:
-        return Column(name, "text", values)
-    if types == {int}:
-        return Column(name, "int", values)
-    if types <= {int, Fraction}:
-        return Column(name, "fraction", [Fraction(v) for v in values])
-    raise PlannerError(f"column {name!r} mixes {sorted(t.__name__ for t in types)}", mend="a column has one type")
+        return Column(edge_name(name), kind, [None if v == absent else to_usd(v) for v in values])
+    if kind == "float":
+        values = [None if math.isnan(v) else v for v in values]
+    return Column(name, kind, [Fraction(v) for v in values] if kind == "fraction" else values)
+
+
+def _kind(name: str, array: Array) -> Kind:
+    """The kind follows from the dtype; object columns hold text, fractions or large integers."""
+    kinds: dict[str, Kind] = {"i": "int", "u": "int", "f": "float", "b": "bool"}
+    types = {type(v) for v in array.tolist()} if array.dtype == object else set()
+    found = kinds.get(array.dtype.kind)
+    if array.dtype == object:
+        found = "text" if types <= {str} else "int" if types == {int} else "fraction" if types <= EXACT else None
+    if found is None:
+        kinds_seen = sorted(t.__name__ for t in types) or [str(array.dtype)]
+        raise PlannerError(f"column {name!r} holds {', '.join(kinds_seen)}", mend="text, numbers or fractions")
+    return "money" if found == "int" and "micro_usd" in name else found
 
 
 def edge_name(name: str) -> str:
@@ -99,14 +102,12 @@ def edge_name(name: str) -> str:
     return name.replace("micro_usd", "usd")
 
 
-def plain(value: Any) -> Any:
-    """A value as a CSV cell: text guarded, absent as empty, numbers as numbers ("1/3" would be read as a date)."""
+def plain(value: Any) -> str:
+    """A number as a CSV cell: absent is empty, money has six decimals, "1/3" would be read as a date."""
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     if isinstance(value, Decimal):
         return f"{value:f}"
-    if isinstance(value, Fraction):
-        return float(value)
-    return guarded(value) if isinstance(value, str) else value
+    return str(float(value) if isinstance(value, Fraction) else value)

@@ -39,7 +39,7 @@ def stacked(key: str, title: str, pivot: Pivot, colours: dict[str, str], width: 
                 tall = float(values[i, j]) * scale
                 y -= tall
                 tip = f"{period}: {label} {words.usd(int(values[i, j]), 0)}"
-                parts.append(svg.rect(x, y, bar, tall, colours[label], tip))
+                parts.append(svg.rect((x, y, bar, tall), colours[label], tip))
         shown = len(pivot.periods) <= MANY_MONTHS or j % 3 == 0
         if shown:
             parts.append(svg.text(x + bar / 2, height - 8, _month(period, j, step), "small muted", anchor="middle"))
@@ -53,7 +53,14 @@ def ways(plan: Plan) -> Markup:
     rows = [("This plan", words.monthly_micro_usd(plan), True, "")]
     for r in table.records():
         monthly = round(r["total_micro_usd"] / months) if r["total_micro_usd"] >= 0 else -1
-        rows.append((words.sentence(r["way"]), monthly, bool(r["feasible"]), _against(r["saving_percent"]) if monthly >= 0 else ""))
+        rows.append(
+            (
+                words.sentence(r["way"]),
+                monthly,
+                bool(r["feasible"]),
+                _against(r["saving_percent"]) if monthly >= 0 else "",
+            )
+        )
     top = max(1, *(m for _, m, _, _ in rows))
     left, room, tall = 240.0, WIDE - 240.0 - 260.0, 32.0
     parts: list[Markup] = []
@@ -65,7 +72,7 @@ def ways(plan: Plan) -> Markup:
             continue
         fill = svg.ACCENT if i == 0 else "#aebbc8" if feasible else svg.PAPER
         length = room * monthly / top
-        parts.append(svg.rect(left, y + 6, length, 20.0, fill, stroke=svg.OTHER_GREY if not feasible else None))
+        parts.append(svg.rect((left, y + 6, length, 20.0), fill, stroke=svg.OTHER_GREY if not feasible else None))
         label = f"{words.usd(monthly, 0)}{f'  ·  {note}' if note else ''}{'' if feasible else '  ·  breaks a limit'}"
         parts.append(svg.text(left + length + 8, y + 20, label, "strong" if i == 0 else ""))
     size = (WIDE, tall * len(rows) + 4)
@@ -100,13 +107,18 @@ def load_curve(key: str, curve: LoadCurve) -> Markup:
     if len(curve.committed_nodes):
         last = float(curve.committed_nodes[-1])
         label = f"{last:,.0f} committed"
-        parts.append(svg.text(width - right - 6, float(y(np.array(last))) - 6, label, "small strong halo", anchor="end"))
+        parts.append(
+            svg.text(width - right - 6, float(y(np.array(last))) - 6, label, "small strong halo", anchor="end")
+        )
     for share in (0.0, 0.5, 1.0):
         anchor = ("start", "middle", "end")[int(share * 2)]
         x = left + plot_w * share
         parts.append(svg.text(x, height - 18, f"{hours * share:,.0f}", "small muted", anchor=anchor))
-    parts.append(svg.text(left + plot_w / 2, height - 3, "hours of the horizon, busiest first", "small muted", anchor="middle"))
-    level = f"{curve.committed_nodes.max(initial=0):,.0f} nodes committed, {words.percent(100 * curve.used)} of them in use"
+    parts.append(
+        svg.text(left + plot_w / 2, height - 3, "hours of the horizon, busiest first", "small muted", anchor="middle")
+    )
+    top_level = curve.committed_nodes.max(initial=0)
+    level = f"{top_level:,.0f} nodes committed, {words.percent(100 * curve.used)} of their hours in use"
     return svg.figure(key, f"Load-duration curve of {clean(curve.pool)}", level, (width, height), parts)
 
 
@@ -132,8 +144,8 @@ def tornado(swings: Sequence[Swing]) -> Markup:
             change = words.usd(abs(s.micro_usd), 0)
             parts += [
                 svg.text(left - 12, y + 15, clipped(s.label, 40), anchor="end"),
-                svg.rect(middle - length, y + 4, length, 14.0, svg.SPOT, f"{s.label} −10 %: total {words.MINUS}{change}"),
-                svg.rect(middle, y + 4, length, 14.0, svg.ON_DEMAND, f"{s.label} +10 %: total +{change}"),
+                svg.rect((middle - length, y + 4, length, 14.0), svg.SPOT, f"{s.label} −10 %: total −{change}"),
+                svg.rect((middle, y + 4, length, 14.0), svg.ON_DEMAND, f"{s.label} +10 %: total +{change}"),
                 svg.text(middle + length + 8, y + 15, f"±{change}", "small"),
                 svg.text(WIDE, y + 15, f"{words.percent(100 * s.share)} of cost", "small muted", anchor="end"),
             ]
@@ -162,8 +174,8 @@ def _grid(mark: float, y: float, left: float, right: float, *, money: bool = Tru
 
 
 def _month(period: str, index: int, step: float) -> str:
-    """ "2027-03" as "Mar", with the year at the start and in each January where there is room."""
-    names = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    """Month name of "2027-03", with the year at the start and in each January where there is room."""
+    names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     year, _, month = period.partition("-")
     if not month.isdigit() or not 1 <= int(month) <= len(names):
         return clipped(period, 8)

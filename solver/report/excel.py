@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import PlannerError
 from ..money import to_usd
@@ -29,9 +32,10 @@ MAX_LINES = 1_048_000  # a sheet holds 1,048,576 rows
 MAX_EXCUSES = 5_000
 NONE = "(none)"
 _BILL = ("period", "kind", "provider", "region", "node", "option", "workload", "team")
-_BY = (("Month", ("period",)), ("Region", ("provider", "region")), ("Workload", ("workload",)), ("Option", ("option",)))
+_BY = (("month", ("period",)), ("region", ("provider", "region")), ("workload", ("workload",)), ("option", ("option",)))
 # a criterion of SUMIFS is a small language: wildcards, operators, numbers and dates are not taken as they stand
-_SAFE = re.compile(r"(?!(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\W*\d)(?!true$|false$)[a-z(][\w ./+()-]{0,199}", re.I)
+_DATE_LIKE = r"(?!(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\W*\d)(?!true$|false$)"
+_SAFE = re.compile(_DATE_LIKE + r"[a-z(][\w ./+()-]{0,199}", re.IGNORECASE)
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
@@ -63,24 +67,25 @@ def workbook(plan: Plan) -> bytes:
     import xlsxwriter
 
     if len(plan.cost_lines) > MAX_LINES:
-        raise PlannerError(f"the bill has {len(plan.cost_lines):,} lines", where="plan.xlsx", mend="use tables/cost_lines")
+        raise PlannerError(f"the bill has {len(plan.cost_lines):,} lines", where="plan.xlsx", mend="plan fewer months")
     sink = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     book = xlsxwriter.Workbook(sink, options)
-    book.set_properties({"title": "Fleet plan", "created": datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)})
+    # a fixed day, so that the same plan gives the same file
+    book.set_properties({"title": "Fleet plan", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
     f = _formats(book)
-    sheets = {n: book.add_worksheet(n) for n in ("Summary", "Fleet", "Purchases", "Bill", "Totals", "Ways", "Excuses")}
-    _summary(sheets["Summary"], f, plan)
-    _listing(sheets["Fleet"], f, plan.fleet)
-    _listing(sheets["Purchases"], f, plan.purchases)
-    _bill(sheets["Bill"], f, plan)
-    _totals(sheets["Totals"], f, plan)
-    _listing(sheets["Ways"], f, plan.ways)
-    _excuses(sheets["Excuses"], f, plan.excuses)
-    for sheet in sheets.values():
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
-        sheet.hide_gridlines(2)
+    names = ("Summary", "Fleet", "Purchases", "Bill", "Totals", "Ways", "Excuses")
+    pens = {name: _Pen(book.add_worksheet(name), f) for name in names}
+    _summary(pens["Summary"], plan)
+    for name, table in (("Fleet", plan.fleet), ("Purchases", plan.purchases), ("Ways", plan.ways)):
+        _listing(pens[name], table)
+    _bill(pens["Bill"], plan)
+    _totals(pens["Totals"], plan)
+    _excuses(pens["Excuses"], plan.excuses)
+    for pen in pens.values():
+        pen.sheet.set_landscape()
+        pen.sheet.fit_to_pages(1, 0)
+        pen.sheet.hide_gridlines(2)
     book.close()
     return sink.getvalue()
 
@@ -102,31 +107,58 @@ def _formats(book: Any) -> _Formats:
     )
 
 
-def _put(sheet: Worksheet, row: int, col: int, value: Any, f: _Formats, form: Format | None = None) -> None:
-    """One value by its type; text never becomes a formula, a link or a number."""
-    if value is None:
-        sheet.write_blank(row, col, None, form or f.text)
-    elif isinstance(value, str):
-        text = cells.clean(value)
-        sheet.write_string(row, col, text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…", form or f.text)
-    elif isinstance(value, bool):
-        sheet.write_boolean(row, col, value, form or f.text)
-    elif isinstance(value, Decimal):
-        sheet.write_number(row, col, float(value), form or f.usd)
-    elif isinstance(value, float) and value in {float("inf"), float("-inf")}:
-        sheet.write_string(row, col, str(value), form or f.text)
-    else:
-        sheet.write_number(row, col, float(value) if isinstance(value, Fraction) else value, form or f.text)
+@dataclass(frozen=True, slots=True)
+class _Pen:
+    """One worksheet and the formats to write in it."""
+
+    sheet: Worksheet
+    f: _Formats
+
+    def put(self, row: int, col: int, value: Any, form: Format | None = None) -> None:
+        """One value by its type; text never becomes a formula, a link or a number."""
+        sheet = self.sheet
+        if value is None:
+            sheet.write_blank(row, col, None, form or self.f.text)
+        elif isinstance(value, str):
+            text = cells.clean(value)
+            sheet.write_string(row, col, text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…", form or self.f.text)
+        elif isinstance(value, bool):
+            sheet.write_boolean(row, col, value, form or self.f.text)
+        elif isinstance(value, Decimal):
+            sheet.write_number(row, col, float(value), form or self.f.usd)
+        elif isinstance(value, float) and math.isinf(value):
+            sheet.write_string(row, col, str(value), form or self.f.text)
+        else:
+            plain = float(value) if isinstance(value, Fraction) else value
+            sheet.write_number(row, col, plain, form or self.f.text)
+
+    def label(self, row: int, col: int, value: Any, key: str) -> None:
+        """A cell of the bill; months are dates, so that a criterion compares numbers."""
+        if key == "period" and _MONTH.fullmatch(value):
+            month = datetime(int(value[:4]), int(value[5:]), 1)  # noqa: DTZ001 (a sheet knows no time zones)
+            self.sheet.write_datetime(row, col, month, self.f.month)
+        else:
+            self.put(row, col, value)
+
+    def head(self, row: int, *titles: str) -> None:
+        """A row of headings."""
+        for col, title in enumerate(titles):
+            self.sheet.write_string(row, col, cells.clean(title), self.f.head)
+
+    def result(self, row: int, name: str, formula: str, value: float) -> None:
+        """A named formula in dollars, with the value it has now."""
+        self.sheet.write_string(row, 0, name, self.f.text)
+        self.sheet.write_formula(row, 1, formula, self.f.usd, value)
 
 
-def _listing(sheet: Worksheet, f: _Formats, table: Table, top: int = 0) -> None:
+def _listing(pen: _Pen, table: Table, top: int = 0) -> None:
     """A table as it is, with a frozen header and a filter."""
-    made = cells.columns(table)
+    made, sheet = cells.columns(table), pen.sheet
+    pen.head(top, *(column.name.replace("_", " ") for column in made))
     for col, column in enumerate(made):
-        sheet.write_string(top, col, cells.clean(column.name).replace("_", " "), f.head)
         small = column.kind == "money" and "per" in column.name
         for row, value in enumerate(column.values, top + 1):
-            _put(sheet, row, col, value, f, f.usd6 if small else None)
+            pen.put(row, col, value, pen.f.usd6 if small else None)
         longest = max((len(str(v)) for v in column.values[:200]), default=0)
         sheet.set_column(col, col, min(60, max(12, longest + 2, len(column.name) + 2)))
     if made:
@@ -134,53 +166,52 @@ def _listing(sheet: Worksheet, f: _Formats, table: Table, top: int = 0) -> None:
         sheet.autofilter(top, 0, top + len(table), len(made) - 1)
 
 
-def _bill(sheet: Worksheet, f: _Formats, plan: Plan) -> None:
-    lines = plan.cost_lines
-    for col, name in enumerate((*_BILL, "usd")):
-        sheet.write_string(0, col, "month" if name == "period" else name, f.head)
-        for row, value in enumerate(_labels(lines, name) if name != "usd" else _amounts(lines), 1):
-            _label(sheet, row, col, value, f, month=name == "period")
-    last = len(lines) + 1
-    sheet.write_string(last, 0, "Total", f.head)
-    body = f"=SUM(I2:I{last})" if len(lines) else "=0"
-    sheet.write_formula(last, len(_BILL), body, f.total, float(plan.total_usd))
+def _bill(pen: _Pen, plan: Plan) -> None:
+    lines, sheet, last = plan.cost_lines, pen.sheet, len(plan.cost_lines) + 1
+    pen.head(0, "month", *_BILL[1:], "usd")
+    for col, name in enumerate(_BILL):
+        for row, value in enumerate(_labels(lines, name), 1):
+            pen.label(row, col, value, name)
+    for row, amount in enumerate(_amounts(lines), 1):
+        pen.put(row, len(_BILL), to_usd(amount))
+    pen.head(last, "Total")
+    total = f"=SUM(I2:I{last})" if len(lines) else "=0"
+    sheet.write_formula(last, len(_BILL), total, pen.f.total, float(plan.total_usd))
     sheet.set_column(0, 0, 10)
     sheet.set_column(1, len(_BILL), 20)
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, max(1, len(lines)), len(_BILL))
 
 
-def _totals(sheet: Worksheet, f: _Formats, plan: Plan) -> None:
+def _totals(pen: _Pen, plan: Plan) -> None:
     """Totals by month, region, workload and option: each a block of live formulas and a sum that meets the bill."""
-    sheet.set_column(0, 1, 28)
-    sheet.set_column(2, 3, 18)
+    pen.sheet.set_column(0, 1, 28)
+    pen.sheet.set_column(2, 3, 18)
     top = 0
     for title, keys in _BY:
-        top = _block(sheet, f, plan, top, title, keys)
+        top = _block(pen, plan, top, title, keys)
 
 
-def _block(sheet: Worksheet, f: _Formats, plan: Plan, top: int, title: str, keys: tuple[str, ...]) -> int:
+def _block(pen: _Pen, plan: Plan, top: int, title: str, keys: tuple[str, ...]) -> int:
     """One block of totals; returns the row where the next one starts."""
-    lines = plan.cost_lines
+    lines, sheet = plan.cost_lines, pen.sheet
     bill = f"Bill!$I${len(lines) + 2}"
     sums: dict[tuple[str, ...], int] = {}
-    amounts = lines["micro_usd"].tolist() if len(lines) else []
-    for label, amount in zip(zip(*(_labels(lines, k) for k in keys), strict=True), amounts, strict=True):
+    for label, amount in zip(zip(*(_labels(lines, k) for k in keys), strict=True), _amounts(lines), strict=True):
         sums[label] = sums.get(label, 0) + amount
-    for col, head in enumerate((f"By {title.lower()}", "", "USD", "Share")):
-        sheet.write_string(top, col, head, f.head)
+    pen.head(top, f"By {title}", "", "USD", "Share")
     formula = _sum_formula(keys, list(sums), len(lines))
     for row, label in enumerate(sorted(sums), top + 1):
         for col, (key, text) in enumerate(zip(keys, label, strict=True)):
-            _label(sheet, row, col, text, f, month=key == "period")
-        sheet.write_formula(row, 2, formula.format(row=row + 1), f.usd, float(to_usd(sums[label])))
+            pen.label(row, col, text, key)
+        sheet.write_formula(row, 2, formula.format(row=row + 1), pen.f.usd, float(to_usd(sums[label])))
         share = sums[label] / plan.total_micro_usd if plan.total_micro_usd else 0
-        sheet.write_formula(row, 3, f"=IF({bill}=0,0,C{row + 1}/{bill})", f.share, share)
+        sheet.write_formula(row, 3, f"=IF({bill}=0,0,C{row + 1}/{bill})", pen.f.share, share)
     end = top + 1 + len(sums)
-    sheet.write_string(end, 0, "Sum", f.head)
-    sheet.write_formula(end, 2, f"=SUM(C{top + 2}:C{end})" if sums else "=0", f.total, float(plan.total_usd))
-    sheet.write_string(end + 1, 0, "Difference from the bill", f.text)
-    sheet.write_formula(end + 1, 2, f"=ROUND(C{end + 1}-{bill},2)", f.usd, 0.0)
+    pen.head(end, "Sum")
+    sheet.write_formula(end, 2, f"=SUM(C{top + 2}:C{end})" if sums else "=0", pen.f.total, float(plan.total_usd))
+    pen.put(end + 1, 0, "Difference from the bill")
+    sheet.write_formula(end + 1, 2, f"=ROUND(C{end + 1}-{bill},2)", pen.f.usd, 0.0)
     return end + 4
 
 
@@ -190,85 +221,73 @@ def _sum_formula(keys: tuple[str, ...], labels: list[tuple[str, ...]], count: in
     safe = _MONTH if keys == ("period",) else _SAFE
     distinct = len({tuple(map(str.casefold, label)) for label in labels}) == len(labels)
     if distinct and all(safe.fullmatch(text) for label in labels for text in label):
-        return f"=SUMIFS({_range(8, count)}," + ",".join(f"{area},{cell}" for area, cell in pairs) + ")"
+        return f"=SUMIFS({_range(len(_BILL), count)}," + ",".join(f"{area},{cell}" for area, cell in pairs) + ")"
     exact = "*".join(f"EXACT({area},{cell})" for area, cell in pairs)
-    return f"=SUMPRODUCT({exact}*{_range(8, count)})"
+    return f"=SUMPRODUCT({exact}*{_range(len(_BILL), count)})"
 
 
-def _excuses(sheet: Worksheet, f: _Formats, excuses: Table) -> None:
+def _excuses(pen: _Pen, excuses: Table) -> None:
     shown = min(len(excuses), MAX_EXCUSES)
     note = f"{len(excuses):,} options were not taken"
     note += f"; the first {shown:,} are listed here, all are in tables/excuses" if shown < len(excuses) else ""
-    sheet.write_string(0, 0, note, f.title)
+    pen.put(0, 0, note, pen.f.title)
     if shown:
-        import numpy as np
-
-        _listing(sheet, f, excuses.take(np.arange(shown)), top=2)
+        _listing(pen, excuses.take(np.arange(shown)), top=2)
 
 
-def _summary(sheet: Worksheet, f: _Formats, plan: Plan) -> None:
+def _summary(pen: _Pen, plan: Plan) -> None:
     """Inputs (blue) apart from results (formulas), then the proof, the basis and the assumptions."""
-    sheet.set_column(0, 0, 34)
-    sheet.set_column(1, 1, 90)
-    sheet.write_string(0, 0, "Fleet plan", f.title)
-    _put(sheet, 0, 1, plan.name, f, f.title)
-    p, c = plan.provenance, plan.certificate
-    inputs = [
-        ("Months planned", len(plan.periods)), ("First month", plan.periods[0] if plan.periods else NONE),
-        ("Prices as of", p.as_of), ("Overrides", p.overrides or NONE), ("Accounting", plan.accounting),
-        ("Seed", p.seed), ("Digest of the problem", p.problem_digest), ("Digest of the catalogue", p.catalog_digest),
-    ]  # fmt: skip
-    row = _section(sheet, f, 2, "Inputs")
-    months_cell = f"B{row + 1}"
-    for name, value in inputs:
-        sheet.write_string(row, 0, name, f.text)
-        _put(sheet, row, 1, value, f, f.entry)
-        row += 1
-    row = _section(sheet, f, row + 1, "Results")
-    total, count = plan.total_usd, max(1, len(plan.periods))
-    _formula(sheet, f, row, "Total cost", f"=Bill!I{len(plan.cost_lines) + 2}", float(total))
-    _formula(sheet, f, row + 1, "Cost a month", f"=B{row + 1}/MAX(1,{months_cell})", float(total / count))
-    row = _section(sheet, f, row + 3, "Certificate")
-    sheet.write_string(row, 0, "What is proved", f.text)
-    _put(sheet, row, 1, f"{words.certificate(plan)} {words.stopped(plan)}", f, f.wrap)
-    for i, (name, amount) in enumerate((("Lower bound", c.lower_usd), ("Cost of the plan", c.upper_usd)), row + 1):
-        sheet.write_string(i, 0, name, f.text)
-        _put(sheet, i, 1, amount, f, f.usd)
-    gap = f"=IF(B{row + 3}=0,0,MAX(0,B{row + 3}-B{row + 2})/B{row + 3})"
-    _formula(sheet, f, row + 3, "Gap", gap, c.gap, f.share)
-    row = _section(sheet, f, row + 5, "Accounting basis and assumptions")
-    for text in (*words.assumptions(plan), *(f"Warning: {w}" for w in p.warnings)):
-        _put(sheet, row, 1, text, f, f.wrap)
-        row += 1
+    pen.sheet.set_column(0, 0, 34)
+    pen.sheet.set_column(1, 1, 90)
+    pen.put(0, 0, "Fleet plan", pen.f.title)
+    pen.put(0, 1, plan.name, pen.f.title)
+    p = plan.provenance
+    inputs = (
+        ("Months planned", len(plan.periods)),
+        ("First month", plan.periods[0] if plan.periods else NONE),
+        ("Prices as of", p.as_of),
+        ("Overrides", p.overrides or NONE),
+        ("Accounting", plan.accounting),
+        ("Seed", p.seed),
+        ("Digest of the problem", p.problem_digest),
+        ("Digest of the catalogue", p.catalog_digest),
+    )
+    pen.head(2, "Inputs", "")
+    for row, (name, value) in enumerate(inputs, 3):
+        pen.put(row, 0, name)
+        pen.put(row, 1, value, pen.f.entry)
+    row = len(inputs) + 4
+    pen.head(row, "Results", "")
+    total = plan.total_usd
+    pen.result(row + 1, "Total cost", f"=Bill!I{len(plan.cost_lines) + 2}", float(total))
+    pen.result(row + 2, "Cost a month", f"=B{row + 2}/MAX(1,B4)", float(total / max(1, len(plan.periods))))
+    _proof(pen, plan, row + 4)
 
 
-def _section(sheet: Worksheet, f: _Formats, row: int, title: str) -> int:
-    sheet.write_string(row, 0, title, f.head)
-    sheet.write_blank(row, 1, None, f.head)
-    return row + 1
-
-
-def _formula(
-    sheet: Worksheet, f: _Formats, row: int, name: str, formula: str, value: float, form: Format | None = None
-) -> None:
-    sheet.write_string(row, 0, name, f.text)
-    sheet.write_formula(row, 1, formula, form or f.usd, value)
+def _proof(pen: _Pen, plan: Plan, row: int) -> None:
+    """The certificate with its gap as a formula, and the assumptions below it."""
+    c = plan.certificate
+    pen.head(row, "Certificate", "")
+    pen.put(row + 1, 0, "What is proved")
+    pen.put(row + 1, 1, f"{words.certificate(plan)} {words.stopped(plan)}", pen.f.wrap)
+    for i, (name, amount) in enumerate((("Lower bound", c.lower_usd), ("Cost of the plan", c.upper_usd)), row + 2):
+        pen.put(i, 0, name)
+        pen.put(i, 1, amount)
+    lower, upper = f"B{row + 3}", f"B{row + 4}"
+    pen.put(row + 4, 0, "Gap")
+    pen.sheet.write_formula(row + 4, 1, f"=IF({upper}=0,0,MAX(0,{upper}-{lower})/{upper})", pen.f.share, c.gap)
+    pen.head(row + 6, "Accounting basis and assumptions", "")
+    facts = (*words.assumptions(plan), *(f"Warning: {w}" for w in plan.provenance.warnings))
+    for i, text in enumerate(facts, row + 7):
+        pen.put(i, 1, text, pen.f.wrap)
 
 
 def _labels(lines: Table, name: str) -> list[str]:
     return [cells.clean(str(v))[:MAX_TEXT] or NONE for v in lines[name].tolist()] if len(lines) else []
 
 
-def _amounts(lines: Table) -> list[Decimal]:
-    return [to_usd(v) for v in lines["micro_usd"].tolist()] if len(lines) else []
-
-
-def _label(sheet: Worksheet, row: int, col: int, value: Any, f: _Formats, *, month: bool) -> None:
-    """A cell of the bill; months are dates, so that a criterion compares numbers."""
-    if month and _MONTH.fullmatch(value):
-        sheet.write_datetime(row, col, datetime(int(value[:4]), int(value[5:]), 1), f.month)  # noqa: DTZ001
-    else:
-        _put(sheet, row, col, value, f)
+def _amounts(lines: Table) -> list[int]:
+    return [int(v) for v in lines["micro_usd"].tolist()] if len(lines) else []
 
 
 def _range(col: int, count: int) -> str:

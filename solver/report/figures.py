@@ -93,7 +93,7 @@ def pivot(plan: Plan, by: str, most: int = 9) -> Pivot:
     periods = (*plan.periods, *sorted(set(months) - set(plan.periods)))
     place = {p: i for i, p in enumerate(periods)}
     made = np.zeros((len(labels), len(periods)), dtype=np.int64)
-    np.add.at(made, (row, [place[m] for m in months]), plan.cost_lines["micro_usd"].astype(np.int64))
+    np.add.at(made, (row, np.array([place[m] for m in months])), plan.cost_lines["micro_usd"].astype(np.int64))
     order = np.argsort(-made.sum(axis=1), kind="stable")
     made, names = made[order], [str(labels[i]) for i in order]
     if len(names) > most:
@@ -200,4 +200,3 @@ def _per_block(placed: Table, market: str, blocks: int) -> Array:
         mine = placed.take(placed["market"] == market)
         np.add.at(made, mine["block"].astype(np.int64), mine["nodes"].astype(float))
     return made
-

@@ -26,7 +26,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot be made: {error.strerror}", where=str(path), mend="name a folder you may write") from None
+        raise InputError(
+            f"cannot be made: {error.strerror}", where=str(path), mend="name a folder you may write"
+        ) from None
 
 
 def refuse_odd_target(path: Path) -> None:

@@ -53,7 +53,12 @@ def page(problem: Problem, plan: Plan) -> str:
 def fragment(plan: Plan) -> str:
     """A short view for notebooks: the cost, the proof and the fleet, escaped, without styles that leak."""
     rows = fleet_rows(plan)
-    context = {"plan": plan, "rows": rows[:NOTEBOOK_ROWS], "more": len(rows) - NOTEBOOK_ROWS, "conflicts": conflict_rows(plan)}
+    context = {
+        "plan": plan,
+        "rows": rows[:NOTEBOOK_ROWS],
+        "more": len(rows) - NOTEBOOK_ROWS,
+        "conflicts": conflict_rows(plan),
+    }
     return _render("fragment.html.j2", context)
 
 
@@ -86,7 +91,7 @@ def conflict_rows(plan: Plan) -> list[dict[str, str]]:
     return [
         {
             "limit": str(r["limit"]),
-            "relax": f"{r['relax_by']:,} {r['unit']}",
+            "relax": f"{_quantity(r['relax_by'])} {r['unit']}",
             "usd": _unit_price(r["usd_per_unit"]),
             "detail": str(r["detail"]),
         }
@@ -107,7 +112,11 @@ def _money(problem: Problem, plan: Plan) -> dict[str, Any]:
         "ways": charts.ways(plan) if len(plan.ways) else None,
         "way_notes": [(str(r["way"]), str(r["note"])) for r in plan.ways.records() if r["note"]],
         "over_time": [
-            ("By option", charts.stacked("time-option", "Cost by month and option", by_option, option_colours), option_colours),
+            (
+                "By option",
+                charts.stacked("time-option", "Cost by month and option", by_option, option_colours),
+                option_colours,
+            ),
             (
                 "By workload",
                 charts.stacked("time-workload", "Cost by month and workload", by_workload, workload_colours),
@@ -116,13 +125,15 @@ def _money(problem: Problem, plan: Plan) -> dict[str, Any]:
         ],
         "map": worldmap.world(spots[:MOST_SPOTS], provider_colours, land()),
         "map_colours": provider_colours,
-        "spots": [(f"{s.provider} {s.region}", words.usd(s.micro_usd, 0), _share(s.micro_usd, plan)) for s in spots[:12]],
+        "spots": [
+            (f"{s.provider} {s.region}", words.usd(s.micro_usd, 0), _share(s.micro_usd, plan)) for s in spots[:12]
+        ],
         "spot_count": len(spots),
         "curves": _curves(curves[:MOST_POOLS]),
         "curve_count": len(curves),
         "tornado": charts.tornado(figures.swings(plan)),
         "bill": _bill(figures.pivot(plan, "option", most=12)),
-        "bill_by": [(title, _sums(plan, by)) for title, by in (("Workload", "workload"), ("Region", "site"), ("Team", "team"))],
+        "bill_by": [(t, _sums(plan, by)) for t, by in (("Workload", "workload"), ("Region", "site"), ("Team", "team"))],
     }
 
 
@@ -134,7 +145,8 @@ def _kpis(plan: Plan) -> list[tuple[str, str, str]]:
         ("In all", words.usd(plan.total_micro_usd, 0), f"{months} month{'s' if months > 1 else ''}, {plan.accounting}"),
     ]
     if found := words.saving(plan):
-        made.append(("Saved" if found[1] >= 0 else "More than today", words.percent(abs(found[1])), f"against “{found[0]}”"))
+        label = "Saved" if found[1] >= 0 else "More than today"
+        made.append((label, words.percent(abs(found[1])), f"against “{found[0]}”"))
     proved = plan.certificate.kind == "proved"
     gap = words.percent(100 * plan.certificate.gap, 2) if proved else "none"
     made.append(("Proved gap", gap, "to the least possible cost" if proved else "no bound was proved"))
@@ -171,6 +183,10 @@ def _share(micro_usd: int, plan: Plan) -> str:
 
 def _nodes(mean: float, peak: int) -> str:
     return f"{peak:,}" if abs(mean - peak) < 0.05 else f"{mean:,.1f} (peak {peak:,})"  # noqa: PLR2004
+
+
+def _quantity(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{float(value):,.6g}"
 
 
 def _unit_price(value: Any) -> str:

@@ -25,7 +25,10 @@ MAX_BYTES = 256 * 2**20
 MAX_DEPTH = 64
 MAX_DIGITS = 40
 _TABLES = ("fleet", *TABLES)
-_HEAD = ("schema", "name", "termination", "certificate", "provenance", "periods", "block_hours", "accounting", "total_usd")
+_HEAD = (
+    *("schema", "name", "termination", "certificate", "provenance"),
+    *("periods", "block_hours", "accounting", "total_usd"),
+)
 _CERTIFICATE = ("kind", "lower_usd", "upper_usd")
 _PROVENANCE = tuple(Provenance.__dataclass_fields__)
 _MONEY = re.compile(r"-?\d{1,13}(\.\d{1,6})?", re.ASCII)
@@ -74,6 +77,7 @@ def from_json(text: str | bytes) -> Plan:
     root = _object(document, "plan", (*_HEAD, "tables"))
     certificate = _object(root["certificate"], "certificate", _CERTIFICATE)
     tables = _object(root["tables"], "tables", _TABLES)
+    hours = _list(root["block_hours"], "block_hours")
     kind = _choice(certificate["kind"], "certificate.kind", get_args(CertificateKind))
     plan = Plan(
         name=_text(root["name"], "name"),
@@ -85,12 +89,13 @@ def from_json(text: str | bytes) -> Plan:
         ),
         provenance=_provenance(root["provenance"]),
         periods=tuple(_text(v, f"periods[{i}]") for i, v in enumerate(_list(root["periods"], "periods"))),
-        block_hours=tuple(_int(v, f"block_hours[{i}]") for i, v in enumerate(_list(root["block_hours"], "block_hours"))),
+        block_hours=tuple(_int(v, f"block_hours[{i}]") for i, v in enumerate(hours)),
         accounting=_choice(root["accounting"], "accounting", ("amortised", "cash")),
         **{name: _read_table(tables[name], f"tables.{name}") for name in _TABLES},
     )
     if plan.total_micro_usd != _micro(root["total_usd"], "total_usd"):
-        raise InputError(f"is not the sum of the bill, {_money(plan.total_micro_usd)}", where="total_usd", mend="plan again")
+        real = _money(plan.total_micro_usd)
+        raise InputError(f"is not the sum of the bill, {real}", where="total_usd", mend="plan again")
     return plan
 
 
@@ -266,11 +271,11 @@ _READERS = {"int": _int, "float": _float, "bool": _bool, "text": _text, "money":
 
 def _read_table(value: Any, where: str) -> Table:
     parts = _object(value, where, ("columns", "types", "rows"))
-    names = [_text(v, f"{where}.columns[{i}]") for i, v in enumerate(_list(parts["columns"], f"{where}.columns"))]
-    kinds = [_choice(v, f"{where}.types[{i}]", cells.KINDS) for i, v in enumerate(_list(parts["types"], f"{where}.types"))]
-    rows = _list(parts["rows"], f"{where}.rows")
+    columns, types, rows = (_list(parts[k], f"{where}.{k}") for k in ("columns", "types", "rows"))
+    names = [_text(v, f"{where}.columns[{i}]") for i, v in enumerate(columns)]
+    kinds = [_choice(v, f"{where}.types[{i}]", cells.KINDS) for i, v in enumerate(types)]
     if len(set(names)) < len(names) or len(kinds) != len(names):
-        raise InputError("columns must differ and have one type each", where=where, mend="columns and types of one length")
+        raise InputError("columns must differ and have one type each", where=where, mend="columns and types to match")
     for i, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
             raise InputError(f"must be a list of {len(names)} values", where=f"{where}.rows[{i}]", mend="one a column")
@@ -283,13 +288,14 @@ def _read_table(value: Any, where: str) -> Table:
             read = _decimal  # a line of the bill always has an amount
         values = [read(row[j], f"{where}.rows[{i}][{j}]") for i, row in enumerate(rows)]
         inner = name.replace("usd", "micro_usd", 1) if kind == "money" else name
-        made[inner] = cells.to_array(cast(cells.Kind, kind), inner, values)
+        made[inner] = cells.to_array(cast(cells.Kind, kind), values)
     return Table(made)
 
 
 def _provenance(value: Any) -> Provenance:
     v = _object(value, "provenance", _PROVENANCE)
-    texts = {k: _text(v[k], f"provenance.{k}") for k in _PROVENANCE if k not in {"seed", "deterministic", "seconds", "warnings"}}
+    others = {"seed", "deterministic", "seconds", "warnings"}
+    texts = {k: _text(v[k], f"provenance.{k}") for k in _PROVENANCE if k not in others}
     seconds = _float(v["seconds"], "provenance.seconds")
     warnings = _list(v["warnings"], "provenance.warnings")
     return Provenance(

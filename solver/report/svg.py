@@ -22,7 +22,7 @@ def tag(name: str, content: Iterable[Markup | str] | Markup | str = (), /, **att
     pairs = [(k.rstrip("_").replace("_", "-"), v) for k, v in attributes.items() if v is not None]
     head = Markup("").join(Markup(' {}="{}"').format(k, num(v) if isinstance(v, float) else v) for k, v in pairs)
     body = Markup("").join(escape(part) for part in inner)
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), head, body)
+    return Markup("<{0}{1}>{2}</{0}>").format(escape(name), head, body)
 
 
 def num(value: float) -> str:
@@ -35,8 +35,9 @@ def text(x: float, y: float, words: str, kind: str = "", *, anchor: str = "start
     return tag("text", clean(words), x=x, y=y, class_=kind or None, text_anchor=None if anchor == "start" else anchor)
 
 
-def rect(x: float, y: float, width: float, height: float, fill: str, tip: str = "", **more: object) -> Markup:
-    """A bar with an optional tooltip."""
+def rect(box: tuple[float, float, float, float], fill: str, tip: str = "", **more: object) -> Markup:
+    """A bar (x, y, width, height) with an optional tooltip."""
+    x, y, width, height = box
     inner = [tag("title", clean(tip))] if tip else []
     return tag("rect", inner, x=x, y=y, width=max(0.0, width), height=max(0.0, height), fill=fill, **more)
 
@@ -73,9 +74,7 @@ def option_colours(labels: Sequence[str]) -> dict[str, str]:
     """Colours that mean the same on the whole page: blue commitments, amber on demand, green spot, grey the rest."""
     blues = iter(COMMITMENTS * (len(labels) // len(COMMITMENTS) + 1))
     known = {"On demand": ON_DEMAND, "Spot": SPOT, "Not served": ALARM}
-    return {
-        label: known.get(label) or (next(blues) if "commit" in label.lower() else OTHER_GREY) for label in labels
-    }
+    return {label: known.get(label) or (next(blues) if "commit" in label.lower() else OTHER_GREY) for label in labels}
 
 
 def series_colours(labels: Sequence[str]) -> dict[str, str]:

@@ -52,7 +52,6 @@ def to_parquet(table: Table) -> bytes:
 
 def _cell(value: Any) -> str:
     """Numbers bare, all text in quotes: a list separator other than the comma cannot split a name in two."""
-    shown = cells.plain(value)
     if isinstance(value, str):
-        return '"' + shown.replace('"', '""') + '"'
-    return repr(shown) if isinstance(shown, float) else str(shown)
+        return '"' + cells.guarded(value).replace('"', '""') + '"'
+    return cells.plain(value)

@@ -31,7 +31,8 @@ def show(plan: Plan, console: Console) -> None:
             console.print(_plain(f"{len(plan.fleet) - MOST_ROWS} more rows: --out writes them all", "dim"))
         if len(plan.ways):
             console.print(_ways(plan))
-        console.print(_plain(words.certificate(plan), "bold green" if plan.certificate.kind == "proved" else "bold yellow"))
+        style = "bold green" if plan.certificate.kind == "proved" else "bold yellow"
+        console.print(_plain(words.certificate(plan), style))
         console.print(_plain(words.stopped(plan), "dim"), _plain(words.accounting(plan), "dim"))
     for warning in plan.provenance.warnings:
         console.print(_plain(f"Warning: {warning}", "yellow"))

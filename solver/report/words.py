@@ -124,15 +124,17 @@ def assumptions(plan: Plan) -> list[str]:
     """What every figure rests on."""
     p = plan.provenance
     prices = f"Prices: published list prices as of {p.as_of}"
-    prices += f", with the overrides in {p.overrides} applied last." if p.overrides else ", without negotiated discounts."
+    prices += f", then the overrides in {p.overrides}." if p.overrides else ", without negotiated discounts."
     evidence = set(plan.fleet["evidence"].tolist()) if "evidence" in plan.fleet else set()
-    facts = [prices, accounting(plan), "Months have their true number of hours in UTC; node counts are whole in every hour."]
+    whole = "Months have their true number of hours in UTC; node counts are whole in every hour."
+    facts = [prices, accounting(plan), whole]
     if evidence:
         facts.append(
             "Latency and throughput are modelled, not measured on this fleet; the basis of each row is: "
-            + ", ".join(sorted(map(str, evidence))) + "."
+            + ", ".join(sorted(map(str, evidence)))
+            + "."
         )
-    facts.append("The bound holds for the offers, layouts and demand considered here; it says nothing of offers left out.")
+    facts.append("The bound holds for the offers, layouts and demand considered; it says nothing of offers left out.")
     return facts
 
 

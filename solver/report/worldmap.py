@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def world(spots: Sequence[Spot], colours: dict[str, str], land: Sequence[Array])
     parts = [svg.tag("path", d=outline, fill="#e9edf1", stroke="#d3dae1", stroke_width="0.5")]
     for s, place, (x, y), r in zip(spots, at.tolist(), centre.tolist(), radius.tolist(), strict=True):
         tip = f"{s.provider} {s.region}: {words.usd(s.micro_usd, 0)}"
-        parts.append(svg.line(place[0], place[1], x, y, svg.MUTED, stroke_width="0.8"))
+        if math.hypot(place[0] - x, place[1] - y) > r:
+            parts.append(svg.line(place[0], place[1], x, y, svg.MUTED, stroke_width="0.8"))
         circle = svg.tag(
             "circle", [svg.tag("title", clean(tip))], cx=x, cy=y, r=r,
             fill=colours[s.provider], fill_opacity="0.86", stroke=svg.PAPER, stroke_width="1",
@@ -46,7 +48,7 @@ def world(spots: Sequence[Spot], colours: dict[str, str], land: Sequence[Array])
 
 
 def unwrapped(ring: Array) -> list[Array]:
-    """A ring without a jump at the antimeridian: where it crosses, one copy at either edge; nothing south of the map."""
+    """A ring without a jump at the antimeridian: where it crosses, a copy at either edge; none south of the map."""
     if len(ring) < 3 or ring[:, 1].max() <= SOUTH:  # noqa: PLR2004
         return []
     longitude = np.unwrap(ring[:, 0], period=360.0)
@@ -101,7 +103,8 @@ def _labels(spots: Sequence[Spot], centre: Array, radius: Array) -> list[Markup]
             hit = (box[0] < boxes[:, 2]) & (box[2] > boxes[:, 0]) & (box[1] < boxes[:, 3]) & (box[3] > boxes[:, 1])
             if not hit.any() and box[0] > 0 and box[2] < WIDE and box[1] > 0 and box[3] < HEIGHT:
                 boxes = np.concatenate([boxes, box[None, :]])
-                made += [svg.text(left, middle - 2, name, "small halo"), svg.text(left, middle + 11, cost, "small strong halo")]
+                made.append(svg.text(left, middle - 2, name, "small halo"))
+                made.append(svg.text(left, middle + 11, cost, "small strong halo"))
                 break
     return made
 
