@@ -40,9 +40,11 @@ def stacked(key: str, title: str, pivot: Pivot, colours: dict[str, str], width: 
                 y -= tall
                 tip = f"{period}: {label} {words.usd(int(values[i, j]), 0)}"
                 parts.append(svg.rect((x, y, bar, tall), colours[label], tip))
-        shown = len(pivot.periods) <= MANY_MONTHS or j % 3 == 0
-        if shown:
-            parts.append(svg.text(x + bar / 2, height - 8, _month(period, j, step), "small muted", anchor="middle"))
+        every = 1 if len(pivot.periods) <= MANY_MONTHS else 3
+        if j % every == 0:
+            parts.append(
+                svg.text(x + bar / 2, height - 8, _month(period, j, step * every), "small muted", anchor="middle")
+            )
     first_last = f"from {words.usd(int(values[:, 0].sum()), 0)} to {words.usd(int(values[:, -1].sum()), 0)}"
     return svg.figure(key, title, f"Stacked bars, one a month, {first_last}.", (width, height), parts)
 
@@ -173,14 +175,14 @@ def _grid(mark: float, y: float, left: float, right: float, *, money: bool = Tru
     return svg.tag("g", [svg.line(left, y, right, y), svg.text(left - 6, y + 4, label, "small muted", anchor="end")])
 
 
-def _month(period: str, index: int, step: float) -> str:
+def _month(period: str, index: int, room: float) -> str:
     """Month name of "2027-03", with the year at the start and in each January where there is room."""
     names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     year, _, month = period.partition("-")
     if not month.isdigit() or not 1 <= int(month) <= len(names):
         return clipped(period, 8)
     shown = names[int(month) - 1]
-    return f"{shown} {year[2:]}" if (index == 0 or month == "01") and step > 38 else shown  # noqa: PLR2004
+    return f"{shown} {year[2:]}" if (index == 0 or month == "01") and room > 38 else shown  # noqa: PLR2004
 
 
 def _steps(xs: Array, ys: Array) -> list[tuple[float, float]]:

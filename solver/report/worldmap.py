@@ -24,6 +24,7 @@ SCALE = WIDE / 360.0
 HEIGHT = (NORTH - SOUTH) * SCALE
 LARGEST, SMALLEST = 34.0, 5.0
 MOST_LABELS = 12
+FEW = 8
 
 
 def world(spots: Sequence[Spot], colours: dict[str, str], land: Sequence[Array]) -> Markup:
@@ -33,15 +34,14 @@ def world(spots: Sequence[Spot], colours: dict[str, str], land: Sequence[Array])
     centre = apart(at, radius)
     outline = " ".join(_outline(project(ring)) for part in land for ring in unwrapped(part))
     parts = [svg.tag("path", d=outline, fill="#e9edf1", stroke="#d3dae1", stroke_width="0.5")]
-    for s, place, (x, y), r in zip(spots, at.tolist(), centre.tolist(), radius.tolist(), strict=True):
-        tip = f"{s.provider} {s.region}: {words.usd(s.micro_usd, 0)}"
-        if math.hypot(place[0] - x, place[1] - y) > r:
-            parts.append(svg.line(place[0], place[1], x, y, svg.MUTED, stroke_width="0.8"))
-        circle = svg.tag(
-            "circle", [svg.tag("title", clean(tip))], cx=x, cy=y, r=r,
-            fill=colours[s.provider], fill_opacity="0.86", stroke=svg.PAPER, stroke_width="1",
-        )  # fmt: skip
-        parts.append(circle)
+    rows = list(zip(spots, at.tolist(), centre.tolist(), radius.tolist(), strict=True))
+    for _, (x0, y0), (x, y), r in rows:
+        if math.hypot(x0 - x, y0 - y) > r:
+            parts.append(svg.line(x0, y0, x, y, svg.MUTED, stroke_width="0.8"))
+    for s, _, (x, y), r in rows:
+        tip = svg.tag("title", clean(f"{s.provider} {s.region}: {words.usd(s.micro_usd, 0)}"))
+        look = {"fill": colours[s.provider], "fill_opacity": "0.92", "stroke": svg.PAPER}
+        parts.append(svg.tag("circle", [tip], cx=x, cy=y, r=r, **look))
     parts += _labels(spots, centre, radius)
     shown = f"{len(spots)} regions; the dearest is {spots[0].provider} {spots[0].region}." if spots else "No region."
     return svg.figure("map", "Cost by region", shown, (WIDE, HEIGHT), parts)
@@ -64,9 +64,10 @@ def project(lon_lat: Array) -> Array:
 
 
 def radii(micro_usd: Array) -> Array:
-    """Bubble area in proportion to cost, the dearest at the largest radius; never too small to see."""
+    """Bubble area in proportion to cost, smaller all together where there are many; never too small to see."""
     top = micro_usd.max(initial=0.0) or 1.0
-    return np.asarray(np.maximum(SMALLEST, LARGEST * np.sqrt(np.maximum(micro_usd, 0.0) / top)))
+    largest = LARGEST * min(1.0, math.sqrt(FEW / max(1, len(micro_usd))))
+    return np.asarray(np.maximum(SMALLEST, largest * np.sqrt(np.maximum(micro_usd, 0.0) / top)))
 
 
 def apart(at: Array, radius: Array, rounds: int = 200) -> Array:

@@ -141,9 +141,7 @@ def test_page_says_what_the_plan_says(problem: Problem, plan: Plan) -> None:
     total = f"${plan.total_usd:,.2f}"
     for fact in (
         total,
-        f"Proved: no plan over these offers costs less than ${plan.certificate.lower_usd:,.2f}; gap 0.4\u00a0%.".replace(
-            "\u00a0", " "
-        ),
+        f"no plan over these offers costs less than ${plan.certificate.lower_usd:,.2f}; gap 0.4 %.",
         "The search stopped at the gap asked for.",
         "6.5 (peak 9)",
         "1-year commitment + on demand",
