@@ -110,6 +110,7 @@ class Workloads:
     max_spot_share_per_region: tuple[Fraction, ...]
     max_spot_share_per_zone: tuple[Fraction, ...]
     unserved_micro_usd_per_unit: Array  # int64 [W] price of a unit not served
+    must_serve: Array  # bool [W] leaving a unit unserved is a conflict, not a choice
     residency: tuple[tuple[str, ...], ...]  # W, jurisdictions or countries allowed; () is anywhere
     input_tokens: Array  # int64 [W], for unit costs; 0 where it has no meaning
     output_tokens: Array  # int64 [W]

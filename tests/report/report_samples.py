@@ -119,6 +119,7 @@ def make_problem() -> Problem:
             max_spot_share_per_region=(Fraction(1),) * 3,
             max_spot_share_per_zone=(Fraction(1),) * 3,
             unserved_micro_usd_per_unit=whole([100] * 3),
+            must_serve=np.ones(3, dtype=bool),
             residency=((), ("EU", "JP"), ()),
             input_tokens=whole([1500, 900, 0]),
             output_tokens=whole([300, 40, 0]),
