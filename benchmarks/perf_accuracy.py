@@ -75,12 +75,11 @@ def engines(rows: pd.DataFrame) -> list[tuple[Array, Engine, pd.DataFrame]]:
             scaleout_bytes_per_s=np.full(len(part), 50e9),
             generation=(fp4 > 0).astype(np.int64),
         )
-        column = lambda n, part=part: part[n].to_numpy(float)  # noqa: E731
         layout = Layout(
-            tensor_parallel=column("tensor_parallel"),
+            tensor_parallel=part["tensor_parallel"].to_numpy(float),
             pipeline_parallel=np.ones(len(part)),
-            data_parallel=column("attention_data_parallel"),
-            expert_parallel=column("expert_parallel"),
+            data_parallel=part["attention_data_parallel"].to_numpy(float),
+            expert_parallel=part["expert_parallel"].to_numpy(float),
         )
         made.append(
             (
@@ -117,11 +116,13 @@ def predict(
 
 
 def _pack(c: ServingConstants) -> Array:
-    return np.log(np.concatenate([np.atleast_1d(getattr(c, f.name)) for f in dataclasses.fields(c)]))
+    parts: list[Array] = [np.atleast_1d(getattr(c, f.name)) for f in dataclasses.fields(c)]
+    return np.asarray(np.log(np.concatenate(parts)))
 
 
 def _unpack(x: Array) -> ServingConstants:
-    values, made, at = np.exp(x), {}, 0
+    values, at = np.exp(x), 0
+    made: dict[str, Any] = {}
     for f in dataclasses.fields(ServingConstants):
         shape = np.size(getattr(constants().serving, f.name))
         made[f.name] = tuple(map(float, values[at : at + shape])) if f.type != "float" else float(values[at])

@@ -78,13 +78,12 @@ def trainers(rows: pd.DataFrame) -> list[tuple[Array, Trainer]]:
             scaleout_bytes_per_s=np.full(len(part), 50e9),
             generation=(fp4 > 0).astype(np.int64),
         )
-        column = lambda n, part=part: part[n].to_numpy(float)  # noqa: E731
         gang = Gang(
-            accelerators=column("n_gpus"),
+            accelerators=part["n_gpus"].to_numpy(float),
             per_node=domain,
-            tensor_parallel=column("tp"),
-            pipeline_parallel=column("pp"),
-            expert_parallel=column("ep"),
+            tensor_parallel=part["tp"].to_numpy(float),
+            pipeline_parallel=part["pp"].to_numpy(float),
+            expert_parallel=part["ep"].to_numpy(float),
             zero_stage=np.ones(len(part)),
         )
         made.append(
@@ -99,7 +98,7 @@ def trainers(rows: pd.DataFrame) -> list[tuple[Array, Trainer]]:
                     sequence_length=int(length),
                     global_batch_sequences=int(batch),
                     recompute=bool(full),
-                    micro_batch=column("mbs"),
+                    micro_batch=part["mbs"].to_numpy(float),
                 ),
             )
         )

@@ -70,7 +70,7 @@ class Plan:
     - placements: candidate, workload, provider, region, node, market, block, replicas, nodes
     - served: source, workload, origin, candidate, provider, region, block, units_per_hour
     - unserved: source, workload, origin, block (-1 for a job), scenario, units (an hour for flows, in all for jobs)
-    - cost_lines: kind, provider, region, node, option, workload, team, period, micro_usd (workload "(idle)" = idle commitment)
+    - cost_lines: kind, provider, region, node, option, workload, team, period, micro_usd; idle: workload "(idle)"
     - excuses: workload, provider, node, region, bottleneck, detail
     - conflicts: limit, unit, relax_by, usd_per_unit, detail (only when termination is "infeasible")
     - ways: way, usd_per_month, total_micro_usd, saving_percent, note: the same demand bought as people do today

@@ -41,7 +41,7 @@ class Blocks:
     @property
     def total_hours(self) -> Array:
         """Hours of each block over the horizon, int64 [B]."""
-        return cast(Array, self.hours.sum(axis=1))
+        return cast("Array", self.hours.sum(axis=1))
 
     @property
     def count(self) -> int:
@@ -216,7 +216,7 @@ class Problem:
         return h.hexdigest()
 
 
-def _need(fine: bool, message: str) -> None:
+def _need(fine: bool, message: str) -> None:  # noqa: FBT001 (reads as a sentence)
     if not fine:
         raise InputError(message, where="Problem", mend="build it with solver.load or enumerate_problem")
 

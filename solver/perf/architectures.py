@@ -108,7 +108,7 @@ def architecture(name_or_path: str | Path) -> Architecture:
     text = str(name_or_path)
     path = Path(text)
     if isinstance(name_or_path, Path) or text.endswith(".json") or path.is_dir():
-        from .huggingface import read_config  # noqa: PLC0415  (it builds on this module)
+        from .huggingface import read_config
 
         return read_config(path)
     return _by_name(text)

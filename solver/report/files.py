@@ -51,7 +51,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with open(os.open(temporary, flags, 0o666), "wb") as out:
+        with open(os.open(temporary, flags, 0o666), "wb") as out:  # noqa: PTH123 (opened by descriptor)
             out.write(content)
             out.flush()
             os.fsync(out.fileno())

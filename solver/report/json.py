@@ -81,9 +81,9 @@ def from_json(text: str | bytes) -> Plan:
     kind = _choice(certificate["kind"], "certificate.kind", get_args(CertificateKind))
     plan = Plan(
         name=_text(root["name"], "name"),
-        termination=cast(Termination, _choice(root["termination"], "termination", get_args(Termination))),
+        termination=cast("Termination", _choice(root["termination"], "termination", get_args(Termination))),
         certificate=Certificate(
-            kind=cast(CertificateKind, kind),
+            kind=cast("CertificateKind", kind),
             lower_micro_usd=_micro(certificate["lower_usd"], "certificate.lower_usd"),
             upper_micro_usd=_micro(certificate["upper_usd"], "certificate.upper_usd"),
         ),
@@ -288,7 +288,7 @@ def _read_table(value: Any, where: str) -> Table:
             read = _decimal  # a line of the bill always has an amount
         values = [read(row[j], f"{where}.rows[{i}][{j}]") for i, row in enumerate(rows)]
         inner = name.replace("usd", "micro_usd", 1) if kind == "money" else name
-        made[inner] = cells.to_array(cast(cells.Kind, kind), values)
+        made[inner] = cells.to_array(cast("cells.Kind", kind), values)
     return Table(made)
 
 

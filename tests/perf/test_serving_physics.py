@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def predict(
     hw: Hardware, laid: Layout, model: str, stored: str = "bf16", lengths: tuple[int, int] = (1000, 200)
 ) -> Prediction:
     """Predictions of one row over the grid."""
-    columns = {"hardware": hw.column(), "layout": laid.column()}
+    columns: dict[str, Any] = {"hardware": hw.column(), "layout": laid.column()}
     engine = Engine(architecture=architecture(model), precision=precision(stored), constants=constants(), **columns)
     return engine.predict(GRID, float(lengths[0]), float(lengths[1]))
 

@@ -18,7 +18,7 @@ Machine = Callable[..., Hardware]
 QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
-def trainer(  # noqa: PLR0913
+def trainer(
     hw: Hardware,
     model: str,
     gang: tuple[int, int, int, int, int] = (512, 8, 8, 1, 1),

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # the samples beside this file, whatever pytest's import mode
-
-from report_samples import make_infeasible, make_plan, make_problem
 
 from solver.plan import Plan
 from solver.problem import Problem
+from tests.report.report_samples import make_infeasible, make_plan, make_problem
 
 
 @pytest.fixture(scope="session")

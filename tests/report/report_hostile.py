@@ -6,11 +6,11 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from report_samples import make_plan, make_problem
 
 from solver.plan import TABLES, Plan
 from solver.problem import Problem
 from solver.table import Table
+from tests.report.report_samples import make_plan, make_problem
 
 MARK = "document.title='pwned';window.pwned=1"
 _TAGS = (
@@ -151,7 +151,7 @@ def poisoned() -> tuple[Problem, Plan]:
                 columns[column] = text([name(v) for v in values])
         return Table(columns)
 
-    tables = {t: table(getattr(plan, t), spread=t in {"excuses", "served"}) for t in (*TABLES, "fleet")}
+    tables: dict[str, Any] = {t: table(getattr(plan, t), spread=t in {"excuses", "served"}) for t in (*TABLES, "fleet")}
     fleet = tables["fleet"].take(np.arange(len(PAYLOADS)) % len(tables["fleet"]))
     tables["fleet"] = fleet.with_columns(workload=text(PAYLOADS), node=text(PAYLOADS), layout=text(PAYLOADS))
     provenance = dataclasses.replace(

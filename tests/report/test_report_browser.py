@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from report_hostile import poisoned
 
 from solver.plan import Plan
 from solver.problem import Problem
 from solver.report.html import page
+from tests.report.report_hostile import poisoned
 
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None

@@ -14,12 +14,12 @@ from typing import Any
 
 import openpyxl
 import pytest
-from report_hostile import PAYLOADS, poisoned, text
-from report_samples import make_plan
 
 from solver.plan import Plan
 from solver.report.cells import clean
 from solver.report.excel import workbook
+from tests.report.report_hostile import PAYLOADS, poisoned, text
+from tests.report.report_samples import make_plan
 
 SHEETS = ["Summary", "Fleet", "Purchases", "Bill", "Totals", "Ways", "Excuses"]
 CENT = Decimal("0.01")
@@ -56,7 +56,7 @@ class Sheetwork:
         if body == "0":
             return Decimal(0)
         if found := re.fullmatch(r"SUM\(([^()]+)\)", body):
-            return sum((Decimal(str(v)) for v in self.area(found[1], sheet)), Decimal(0))
+            return Decimal(sum(Decimal(str(v)) for v in self.area(found[1], sheet)))
         if found := re.fullmatch(r"SUMIFS\(([^()]+)\)", body):
             amounts, *pairs = found[1].split(",")
             return self.matching(amounts, list(zip(pairs[::2], pairs[1::2], strict=True)), sheet)
@@ -64,9 +64,9 @@ class Sheetwork:
             return self.matching(found[2], re.findall(r"EXACT\(([^,]+),([^)]+)\)", found[1]), sheet)
         if found := re.fullmatch(r"ROUND\((\w+)-(.+),2\)", body):
             other_sheet, cell = found[2].split("!")
-            return round(self.value(sheet, found[1]) - self.value(other_sheet, cell), 2)
+            return round(Decimal(self.value(sheet, found[1]) - self.value(other_sheet, cell)), 2)
         if found := re.fullmatch(r"(\w+)!([$A-Z0-9]+)", body):
-            return self.value(found[1], found[2])
+            return Decimal(self.value(found[1], found[2]))
         raise AssertionError(f"a formula this test does not know: {body}")
 
     def matching(self, amounts: str, pairs: list[tuple[str, str]], sheet: str) -> Decimal:

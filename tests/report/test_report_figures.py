@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_samples import DAYS, PLACED, load, make_plan, price
 
 from solver.plan import Certificate, Plan
 from solver.problem import Problem
 from solver.report import charts, figures, svg, words, worldmap
 from solver.table import Table
+from tests.report.report_samples import DAYS, PLACED, load, make_plan, price
 
 
 @pytest.mark.parametrize("by", ["option", "workload", "site", "team", "provider", "kind"])

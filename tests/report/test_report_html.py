@@ -7,13 +7,13 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from report_hostile import PAYLOADS, poisoned
 
 from solver.plan import Certificate, Plan
 from solver.problem import Problem
 from solver.report.cells import clean
 from solver.report.html import fragment, page
 from solver.table import Table
+from tests.report.report_hostile import PAYLOADS, poisoned
 
 TAGS = frozenset(
     {

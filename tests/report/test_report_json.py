@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_samples import make_plan
 
 from solver.errors import InputError, PlannerError
 from solver.plan import TABLES, Plan
 from solver.report.json import SCHEMA, from_json, to_json
 from solver.table import Table
+from tests.report.report_samples import make_plan
 
 FIELDS = ("name", "termination", "certificate", "provenance", "periods", "block_hours", "accounting")
 

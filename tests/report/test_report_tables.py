@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from report_hostile import PAYLOADS, poisoned
 
 from solver.plan import TABLES, Plan
 from solver.report.cells import clean
 from solver.report.tables import to_csv, to_parquet
 from solver.table import Table
+from tests.report.report_hostile import PAYLOADS, poisoned
 
 STARTS = tuple("=+-@\t\r＝＋－＠")
 

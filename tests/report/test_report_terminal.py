@@ -6,12 +6,12 @@ import io
 import re
 
 import pytest
-from report_hostile import PAYLOADS, poisoned
 from rich.console import Console
 
 from solver.plan import Plan
 from solver.report.cells import clean
 from solver.report.terminal import show
+from tests.report.report_hostile import PAYLOADS, poisoned
 
 
 def printed(plan: Plan, width: int = 200, *, colour: bool = False) -> str:

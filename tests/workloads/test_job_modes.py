@@ -16,25 +16,32 @@ from solver.workloads import Batch, Serving, Traffic, Training
 QUICK = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
-def batch(**changes: object) -> Batch:
+def batch(**changes: Any) -> Batch:
     """A batch of a million requests."""
-    base = {"name": "nightly", "model": "llama-3.1-70b", "precision": "fp8", "input_tokens": 2000, "output_tokens": 300}
+    base: dict[str, Any] = {
+        "name": "nightly",
+        "model": "llama-3.1-70b",
+        "precision": "fp8",
+        "input_tokens": 2000,
+        "output_tokens": 300,
+    }
     return Batch(**(base | {"requests": 10**6} | changes))
 
 
-def training(**changes: object) -> Training:
+def training(**changes: Any) -> Training:
     """A run of a trillion tokens."""
-    return Training(**({"name": "run", "model": "llama-3.1-70b", "tokens": 10**12} | changes))
+    base: dict[str, Any] = {"name": "run", "model": "llama-3.1-70b", "tokens": 10**12}
+    return Training(**(base | changes))
 
 
-def test_batch_has_one_mode_or_excuse_a_shape(catalog: Any) -> None:  # noqa: ANN401
+def test_batch_has_one_mode_or_excuse_a_shape(catalog: Any) -> None:
     """The most productive."""
     modes, excuses = batch().modes(catalog)
     keys = list(zip(modes.provider, modes.node, strict=True)) + [(e.provider, e.node) for e in excuses]
     assert sorted(keys) == sorted(catalog.nodes)
 
 
-def test_batch_outproduces_serving(catalog: Any) -> None:  # noqa: ANN401
+def test_batch_outproduces_serving(catalog: Any) -> None:
     """Without latency targets a node never does less."""
     jobs, _ = batch().modes(catalog)
     served, _ = Serving(
@@ -55,14 +62,14 @@ def test_batch_outproduces_serving(catalog: Any) -> None:  # noqa: ANN401
         ).max()
 
 
-def test_batch_that_fits_nowhere_is_excused_everywhere(catalog: Any) -> None:  # noqa: ANN401
+def test_batch_that_fits_nowhere_is_excused_everywhere(catalog: Any) -> None:
     """A 405 B model in BF16 on single L4 cards."""
     modes, excuses = batch(model="llama-3.1-405b", precision="bf16", accelerators=("L4", "T4")).modes(catalog)
     assert len(modes) == 0
     assert {e.bottleneck for e in excuses if e.node in {"g6.xlarge", "g6.48xlarge", "g4dn.xlarge"}} == {"memory"}
 
 
-def test_gangs_grow_with_nodes_and_fit(catalog: Any) -> None:  # noqa: ANN401
+def test_gangs_grow_with_nodes_and_fit(catalog: Any) -> None:
     """Powers of two, five sizes at most, more tokens for more nodes, never more than linear by far."""
     modes, excuses = training().modes(catalog)
     assert len(modes)
@@ -82,7 +89,7 @@ def test_gangs_grow_with_nodes_and_fit(catalog: Any) -> None:  # noqa: ANN401
     assert keys == set(catalog.nodes)
 
 
-def test_gang_sizes_stand_around_the_deadline(catalog: Any) -> None:  # noqa: ANN401
+def test_gang_sizes_stand_around_the_deadline(catalog: Any) -> None:
     """The smallest gang that is quick enough is among them, unless none is."""
     start = datetime.date(2027, 1, 1)
     for days in (10, 60, 365):
@@ -97,7 +104,7 @@ def test_gang_sizes_stand_around_the_deadline(catalog: Any) -> None:  # noqa: AN
         assert min(sizes) in kept
 
 
-def _rate(modes: Any, size: int) -> int:  # noqa: ANN401
+def _rate(modes: Any, size: int) -> int:
     rows = (modes.node == "p5.48xlarge") & (modes.nodes_per_replica == size)
     return int(modes.units_per_hour[rows].max()) if rows.any() else 0
 
@@ -113,7 +120,7 @@ def _rate(modes: Any, size: int) -> int:  # noqa: ANN401
         ("p5.48xlarge", {"providers": ("gcp",)}, "filter"),
     ],
 )
-def test_training_excuses(catalog: Any, node: str, changes: dict[str, Any], bottleneck: str) -> None:  # noqa: ANN401
+def test_training_excuses(catalog: Any, node: str, changes: dict[str, Any], bottleneck: str) -> None:
     """With numbers in the detail."""
     _, excuses = training(**changes).modes(catalog)
     found = next(e for e in excuses if e.node == node)
@@ -121,7 +128,7 @@ def test_training_excuses(catalog: Any, node: str, changes: dict[str, Any], bott
     assert bottleneck != "memory" or "GiB per GPU" in found.detail
 
 
-def test_training_without_a_network_stays_on_one_node(catalog: Any) -> None:  # noqa: ANN401
+def test_training_without_a_network_stays_on_one_node(catalog: Any) -> None:
     """And says that the network is what is missing."""
     nodes = {("x", "island"): type(catalog.nodes["aws", "p5.48xlarge"])("x", "island", "H100", 8, 0, 450, 8)}
     alone = type(catalog)(catalog.accelerators, nodes)
@@ -134,7 +141,7 @@ def test_training_without_a_network_stays_on_one_node(catalog: Any) -> None:  # 
 
 @QUICK
 @given(smaller=st.integers(8, 4096), more=st.integers(0, 4096))
-def test_a_larger_limit_never_gives_a_slower_fastest_gang(catalog: Any, smaller: int, more: int) -> None:  # noqa: ANN401
+def test_a_larger_limit_never_gives_a_slower_fastest_gang(catalog: Any, smaller: int, more: int) -> None:
     """max_accelerators only adds choices."""
     few, _ = training(max_accelerators=smaller).modes(catalog)
     many, _ = training(max_accelerators=smaller + more).modes(catalog)
@@ -143,7 +150,7 @@ def test_a_larger_limit_never_gives_a_slower_fastest_gang(catalog: Any, smaller:
 
 
 @pytest.mark.parametrize("stored", ["bf16", "fp8"])
-def test_every_architecture_trains_finitely(catalog: Any, stored: str) -> None:  # noqa: ANN401
+def test_every_architecture_trains_finitely(catalog: Any, stored: str) -> None:
     """Positive rates for every model that fits somewhere."""
     for model, a in registry().items():
         w = training(model=model, precision=stored, sequence_length=min(4096, a.max_context))

@@ -37,7 +37,7 @@ def serving(**changes: object) -> Serving:
     return Serving(**(BASE | changes))
 
 
-def best(w: Serving, catalog: Any) -> dict[tuple[str, str], float]:  # noqa: ANN401
+def best(w: Serving, catalog: Any) -> dict[tuple[str, str], float]:
     """Most units an hour and node, by node shape."""
     modes, _ = w.modes(catalog)
     rate: dict[tuple[str, str], float] = {}
@@ -48,7 +48,7 @@ def best(w: Serving, catalog: Any) -> dict[tuple[str, str], float]:  # noqa: ANN
     return rate
 
 
-def test_every_node_has_a_mode_or_an_excuse(catalog: Any) -> None:  # noqa: ANN401
+def test_every_node_has_a_mode_or_an_excuse(catalog: Any) -> None:
     """Exactly one of the two."""
     modes, excuses = serving().modes(catalog)
     with_mode = set(zip(modes.provider, modes.node, strict=True))
@@ -58,7 +58,7 @@ def test_every_node_has_a_mode_or_an_excuse(catalog: Any) -> None:  # noqa: ANN4
     assert not with_mode & set(excused)
 
 
-def test_modes_meet_the_targets_and_the_memory(catalog: Any) -> None:  # noqa: ANN401
+def test_modes_meet_the_targets_and_the_memory(catalog: Any) -> None:
     """And describe whole nodes."""
     w = serving()
     modes, _ = w.modes(catalog)
@@ -75,7 +75,7 @@ def test_modes_meet_the_targets_and_the_memory(catalog: Any) -> None:  # noqa: A
         assert row["evidence"] == ("calibrated" if node.accelerator in {"H100", "H200", "B200"} else "physics")
 
 
-def test_at_most_four_modes_a_shape_none_dominated(catalog: Any) -> None:  # noqa: ANN401
+def test_at_most_four_modes_a_shape_none_dominated(catalog: Any) -> None:
     """Candidates are thinned as documented."""
     modes, _ = serving(ttft_ms=3000.0).modes(catalog)
     keys = list(zip(modes.provider, modes.node, strict=True))
@@ -83,7 +83,7 @@ def test_at_most_four_modes_a_shape_none_dominated(catalog: Any) -> None:  # noq
     assert len(modes.undominated()) == len(modes)
 
 
-def test_the_same_machine_gives_the_same_modes_wherever_it_stands(catalog: Any) -> None:  # noqa: ANN401
+def test_the_same_machine_gives_the_same_modes_wherever_it_stands(catalog: Any) -> None:
     """Only the name and the network differ between two 8 × H100 nodes; single-node modes do not use it."""
     modes, _ = serving().modes(catalog)
     single = modes.take(modes.nodes_per_replica == 1)
@@ -107,7 +107,7 @@ def test_the_same_machine_gives_the_same_modes_wherever_it_stands(catalog: Any) 
 )
 def test_excuses_name_the_bottleneck(
     catalog: Any, node: str, changes: dict[str, Any], bottleneck: str, words: str
-) -> None:  # noqa: ANN401
+) -> None:
     """With the numbers that decided."""
     _, excuses = serving(**changes).modes(catalog)
     found = next(e for e in excuses if e.node == node)
@@ -115,7 +115,7 @@ def test_excuses_name_the_bottleneck(
     assert words in found.detail
 
 
-def test_filters_leave_only_what_was_named(catalog: Any) -> None:  # noqa: ANN401
+def test_filters_leave_only_what_was_named(catalog: Any) -> None:
     """Both together."""
     modes, _ = serving(providers=("aws",), accelerators=("H100", "H200")).modes(catalog)
     assert set(modes.provider) == {"aws"}
@@ -129,7 +129,7 @@ def test_filters_leave_only_what_was_named(catalog: Any) -> None:  # noqa: ANN40
     looser=st.floats(1.0, 5.0),
     which=st.sampled_from(["ttft_ms", "tpot_ms"]),
 )
-def test_a_looser_target_never_gives_less(catalog: Any, ttft: float, tpot: float, looser: float, which: str) -> None:  # noqa: ANN401
+def test_a_looser_target_never_gives_less(catalog: Any, ttft: float, tpot: float, looser: float, which: str) -> None:
     """Per node shape, in requests an hour and node."""
     tight = {"ttft_ms": ttft, "tpot_ms": tpot}
     before, after = best(serving(**tight), catalog), best(serving(**(tight | {which: tight[which] * looser})), catalog)
@@ -138,7 +138,7 @@ def test_a_looser_target_never_gives_less(catalog: Any, ttft: float, tpot: float
 
 @QUICK
 @given(low=st.floats(0.5, 0.99), high=st.floats(0.5, 0.999))
-def test_a_higher_quantile_never_gives_more(catalog: Any, low: float, high: float) -> None:  # noqa: ANN401
+def test_a_higher_quantile_never_gives_more(catalog: Any, low: float, high: float) -> None:
     """A stricter promise takes more machines."""
     low, high = sorted((low, high))
     loose, strict = best(serving(quantile=low), catalog), best(serving(quantile=high), catalog)
@@ -147,7 +147,7 @@ def test_a_higher_quantile_never_gives_more(catalog: Any, low: float, high: floa
 
 @QUICK
 @given(prompt=st.integers(1, 50_000), more=st.integers(1, 50_000))
-def test_a_longer_prompt_never_gives_more(catalog: Any, prompt: int, more: int) -> None:  # noqa: ANN401
+def test_a_longer_prompt_never_gives_more(catalog: Any, prompt: int, more: int) -> None:
     """In requests an hour."""
     short = best(serving(input_tokens=prompt, ttft_ms=60_000.0), catalog)
     long = best(serving(input_tokens=prompt + more, ttft_ms=60_000.0), catalog)
@@ -159,7 +159,7 @@ def test_a_longer_prompt_never_gives_more(catalog: Any, prompt: int, more: int) 
     figure=st.sampled_from(["hbm_gb_per_s", "bf16_tflop_per_s", "fp8_tflop_per_s", "hbm_gib"]),
     factor=st.floats(1.0, 4.0),
 )
-def test_a_better_accelerator_never_gives_less(catalog: Any, figure: str, factor: float) -> None:  # noqa: ANN401
+def test_a_better_accelerator_never_gives_less(catalog: Any, figure: str, factor: float) -> None:
     """Bandwidth, arithmetic and memory."""
     better = {
         name: dataclasses.replace(a, **{figure: getattr(a, figure) * factor})
@@ -179,7 +179,7 @@ def test_staffing_solves_its_equation() -> None:
     assert staffing(np.array(7.0), 0.5) == pytest.approx(1.0)
 
 
-def test_layouts_cover_whole_nodes(catalog: Any) -> None:  # noqa: ANN401
+def test_layouts_cover_whole_nodes(catalog: Any) -> None:
     """Every layout of every model stays in its nodes, and divides heads and experts."""
     for model, node in itertools.product(registry().values(), catalog.nodes.values()):
         if node.accelerators:
@@ -190,7 +190,7 @@ def test_layouts_cover_whole_nodes(catalog: Any) -> None:  # noqa: ANN401
                 assert experts == 1 or (experts == tensor * ranks and model.experts % experts == 0)
 
 
-def test_an_odd_node_size_is_used_as_far_as_it_goes(catalog: Any) -> None:  # noqa: ANN401
+def test_an_odd_node_size_is_used_as_far_as_it_goes(catalog: Any) -> None:
     """Six accelerators: three copies over two each, or one over four."""
     node = dataclasses.replace(catalog.nodes["aws", "p5.48xlarge"], accelerators=6)
     found = {(t, s): engines for t, s, _, _, engines in layouts(registry()["meta-llama/Meta-Llama-3.1-70B"], node)}
@@ -199,7 +199,7 @@ def test_an_odd_node_size_is_used_as_far_as_it_goes(catalog: Any) -> None:  # no
 
 
 @pytest.mark.parametrize("stored", ["bf16", "fp8", "fp4", "int4"])
-def test_every_architecture_gives_finite_modes(catalog: Any, stored: str) -> None:  # noqa: ANN401
+def test_every_architecture_gives_finite_modes(catalog: Any, stored: str) -> None:
     """No NaN and no negative for any model on any machine."""
     for model in registry():
         w = serving(model=model, precision=stored, input_tokens=1000, ttft_ms=1e6, tpot_ms=1e5)
@@ -211,7 +211,7 @@ def test_every_architecture_gives_finite_modes(catalog: Any, stored: str) -> Non
             assert (values > 0).all(), (model, column)
 
 
-def test_identical_shapes_are_surveyed_once(catalog: Any) -> None:  # noqa: ANN401
+def test_identical_shapes_are_surveyed_once(catalog: Any) -> None:
     """The same machine under another name adds no row."""
     w = serving()
     nodes, _ = w.open_nodes(catalog)
