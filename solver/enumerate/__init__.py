@@ -1,0 +1,6 @@
+"""From a catalogue, workloads and limits to a Problem: every candidate and offer, and why the rest is none."""
+
+from .build import DEFAULT_OPTIONS, enumerate_problem
+from .limits import NamedLimits, NamedQuota
+
+__all__ = ["DEFAULT_OPTIONS", "NamedLimits", "NamedQuota", "enumerate_problem"]

@@ -1,0 +1,300 @@
+"""Build the Problem: modes, pools, candidates, blocks, offers and limits, in this order."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from ..calendar import Cells, Horizon, Scenario, exact, make_cells, merge, probabilities
+from ..errors import InputError
+from ..money import to_micro
+from ..problem import SPOT, Accounting, Blocks, Candidates, Problem, Shapes, Sites, Sources, Workloads
+from ..table import Table
+from ..workloads.modes import ModeTable
+from .candidates import Finder, candidate_table
+from .limits import NamedLimits, resolve
+from .names import check_filters, known
+from .offers import Lot, Pools, beyond, check_options, has_market, lots, offer_table, owned
+from .sources import shortened, sources
+
+if TYPE_CHECKING:
+    from costdata import Catalog
+
+    from ..workloads import Workload
+    from ..workloads.modes import Excuse
+    from .candidates import Places
+    from .sources import Source
+
+Array = np.ndarray[Any, np.dtype[Any]]
+DEFAULT_OPTIONS = ("on_demand", "spot", "commit_1y")
+DEARER = 10  # unserved demand costs so many times the dearest way to serve it, where the user names no price
+
+
+def enumerate_problem(
+    *,
+    name: str,
+    catalog: Catalog,
+    workloads: Sequence[Workload],
+    horizon: Horizon,
+    options: Sequence[str] = DEFAULT_OPTIONS,
+    limits: NamedLimits | None = None,
+    scenarios: Sequence[Scenario] = (),
+    commitment_starts: Sequence[datetime.date] = (),
+    accounting: Accounting = "amortised",
+    provenance: Mapping[str, str] | None = None,
+) -> Problem:
+    """The complete problem of serving workloads from a catalogue.
+
+    Args:
+        name: of the plan.
+        catalog: what is on sale, already narrowed to the providers and regions that come into question.
+        workloads: with different names.
+        horizon: first day and months.
+        options: purchase options allowed.
+        limits: quotas, budgets and carbon.
+        scenarios: futures of demand; one by default.
+        commitment_starts: days on which commitments may start; by default the first of the horizon.
+        accounting: upfront payments spread over their term, or in the month they are paid.
+        provenance: kept with the problem, beside what is known of the catalogue.
+
+    Raises:
+        InputError: a name nobody knows, or fields that contradict one another.
+    """
+    limits, scenarios = limits or NamedLimits(), tuple(scenarios) or (Scenario(),)
+    starts = tuple(sorted(commitment_starts)) or (horizon.start,)
+    _check(catalog, workloads, horizon, starts, accounting)
+    check_options(catalog, options)
+    tables = [w.modes(catalog) for w in workloads]
+    nodes = {key for modes, _ in tables for key in zip(modes.provider.tolist(), modes.node.tolist(), strict=True)}
+    held = owned(catalog, horizon)
+    sale = [*lots(catalog, options, nodes, starts), *held]
+    wide = Pools.of(lot.pool for lot in sale)
+    demand = sources(workloads, catalog, horizon)
+    finder = Finder(catalog, wide, *has_market(sale, wide))
+    found, excuses = [], []
+    for index, (workload, (modes, refused)) in enumerate(zip(workloads, tables, strict=True)):
+        places, missing = finder.find(workload, modes, [s for s in demand if s.workload == index])
+        found.append((modes, places))
+        excuses += [*refused, *missing]
+    pools, new_row = _used(wide, found, held)
+    sale = [lot for lot in sale if lot.pool in set(pools.names)]
+    candidates = candidate_table(found, new_row)
+    scheme = _Scheme.of(horizon, scenarios, demand, sale, months_apart=limits.has_monthly_budget)
+    offers = offer_table(sale, pools, horizon, scheme.cells, scheme.cell)
+    return Problem(
+        name=name,
+        blocks=scheme.blocks,
+        sites=_sites(catalog, pools),
+        shapes=_shapes(catalog, pools),
+        pool_shape=pools.shape,
+        pool_site=pools.site,
+        offers=offers,
+        workloads=_workloads(workloads, candidates, _dearest(sale, pools)),
+        sources=_sources(demand, pools, scheme),
+        candidates=candidates,
+        modes=_modes([modes for modes, _ in found]),
+        limits=resolve(limits, catalog, pools, len(horizon.periods), accounting),
+        excuses=_excuse_table(excuses),
+        provenance=_provenance(catalog, [*beyond(sale, horizon), *shortened(workloads, horizon)], provenance or {}),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scheme:
+    """The horizon in blocks, and a cell of each."""
+
+    cells: Cells
+    blocks: Blocks
+    cell: Array  # int64 [B]
+    units: Array  # int64 [D, B]
+    window: Array  # bool [D, B]
+
+    @classmethod
+    def of(
+        cls,
+        horizon: Horizon,
+        scenarios: Sequence[Scenario],
+        demand: Sequence[Source],
+        sale: Sequence[Lot],
+        *,
+        months_apart: bool,
+    ) -> _Scheme:
+        """Cut the horizon at windows and commitments, and merge hours alike (of a month, where months have budgets)."""
+        spans = sorted({lot.days for lot in sale if lot.days})
+        cuts = {day for span in spans for day in span} | {day for s in demand if s.days for day in s.days}
+        cells = make_cells(horizon, len(scenarios), cuts)
+        units = np.stack([s.units(cells, scenarios, len(horizon.periods)) for s in demand])
+        window = np.stack([np.ones(len(cells.hours), bool) if s.days is None else cells.inside(*s.days) for s in demand])
+        jobs = np.array([s.days is not None for s in demand])
+        requirement = np.vstack(
+            [
+                units,
+                *(cells.inside(*span)[None] for span in spans),
+                cells.month if months_apart else np.zeros_like(cells.month),
+            ]
+        )
+        blocks, cell = merge(cells, requirement, window[jobs], horizon, probabilities(scenarios))
+        return cls(cells=cells, blocks=blocks, cell=cell, units=units[:, cell], window=window[:, cell])
+
+
+def _check(
+    catalog: Catalog, workloads: Sequence[Workload], horizon: Horizon, starts: Sequence[datetime.date], accounting: str
+) -> None:
+    if not workloads:
+        raise InputError("there is nothing to plan", where="workloads", mend="add at least one workload")
+    seen: set[str] = set()
+    for w in workloads:
+        if w.name in seen:
+            raise InputError(f"two workloads are named {w.name!r}", where="workloads", mend="give each its own name")
+        seen.add(w.name)
+        filters = {f: getattr(w, f) for f in ("residency", "regions", "providers", "accelerators")}
+        check_filters(catalog, w.where, filters)
+    known("accounting", accounting, get_args(Accounting), "accounting")
+    for day in starts:
+        if not horizon.start <= day < horizon.end:
+            raise InputError(
+                f"{day} is not in the horizon {horizon.start} to {horizon.end}",
+                where="commitment_starts",
+                mend="name days inside it; commitments held already belong in the overrides",
+            )
+    if len(set(starts)) < len(starts):
+        raise InputError("a day stands there twice", where="commitment_starts")
+
+
+def _used(wide: Pools, found: Sequence[tuple[ModeTable, Places]], held: Sequence[Lot]) -> tuple[Pools, Array]:
+    """Pools that have a candidate or a commitment held already, and the new row of each old pool (-1: gone)."""
+    used = np.isin(np.array(["/".join(n) for n in wide.names], object), ["/".join(lot.pool) for lot in held])
+    for _, places in found:
+        used[places.pool] = True
+    pools = Pools.of(name for name, kept in zip(wide.names, used, strict=True) if kept)
+    return pools, np.where(used, np.cumsum(used) - 1, -1)
+
+
+def _dearest(sale: Sequence[Lot], pools: Pools) -> Array:
+    """The dearest node-hour of each pool on firm nodes and on spot, micro-dollars, int64 [Q, 2]."""
+    at = {name: i for i, name in enumerate(pools.names)}
+    made = np.zeros((len(at), 2), dtype=np.int64)
+    for lot in sale:
+        row, market = at[lot.pool], int(lot.kind == SPOT)
+        made[row, market] = max(made[row, market], lot.micro_usd_per_hour_in_all)
+    return made
+
+
+def _workloads(workloads: Sequence[Workload], c: Candidates, dearest: Array) -> Workloads:
+    per_unit = -(-DEARER * dearest[c.pool, c.market] * c.nodes_per_replica // np.maximum(c.units_per_hour, 1))
+    derived = np.ones(len(workloads), dtype=np.int64)
+    np.maximum.at(derived, c.workload, per_unit)
+    price = [_price(w, int(own)) for w, own in zip(workloads, derived, strict=True)]
+
+    def text(field: str) -> Array:
+        return np.array([getattr(w, field) for w in workloads], dtype=object)
+
+    def whole(field: str) -> Array:
+        return np.array([getattr(w, field, 0) for w in workloads], dtype=np.int64)
+
+    return Workloads(
+        name=text("name"),
+        kind=text("kind"),
+        unit=text("unit"),
+        team=text("team"),
+        ttft_ms=np.array([getattr(w, "ttft_ms", np.inf) for w in workloads], dtype=np.float64),
+        max_spot_share=tuple(exact(w.max_spot_share) for w in workloads),
+        max_spot_share_per_region=tuple(exact(w.max_spot_share_per_region) for w in workloads),
+        max_spot_share_per_zone=tuple(exact(w.max_spot_share_per_zone) for w in workloads),
+        unserved_micro_usd_per_unit=np.array(price, dtype=np.int64),
+        must_serve=np.array([w.unserved_usd_per_unit is None for w in workloads]),
+        residency=tuple(w.residency for w in workloads),
+        input_tokens=whole("input_tokens"),
+        output_tokens=whole("output_tokens"),
+    )
+
+
+def _price(workload: Workload, derived: int) -> int:
+    """Micro-dollars of a unit left unserved."""
+    price = workload.unserved_usd_per_unit
+    if price is None:
+        return derived
+    micro = to_micro(str(price))
+    if micro == 0 < price:
+        raise InputError(
+            f"unserved_usd_per_unit is {price}, less than a millionth of a dollar",
+            where=workload.where,
+            mend="write at least 0.000001, 0 for demand that may be dropped, or leave it out for demand that may not",
+        )
+    return micro
+
+
+def _sources(demand: Sequence[Source], pools: Pools, scheme: _Scheme) -> Sources:
+    return Sources(
+        workload=np.array([s.workload for s in demand], dtype=np.int64),
+        origin=np.array([s.origin for s in demand], dtype=object),
+        units_per_hour=scheme.units,
+        total_units=np.array([s.total_units for s in demand], dtype=np.int64),
+        window=scheme.window,
+        rtt_ms=np.stack([s.round_trips(pools.sites) for s in demand]),
+        transfer_pico_usd_per_unit=np.stack([s.transfer(pools.sites) for s in demand]),
+    )
+
+
+def _sites(catalog: Catalog, pools: Pools) -> Sites:
+    regions = [catalog.regions[key] for key in pools.sites]
+
+    def column(field: str, dtype: Any) -> Array:
+        return np.array([getattr(r, field) for r in regions], dtype=dtype)
+
+    return Sites(
+        provider=column("provider", object),
+        region=column("name", object),
+        country=column("country", object),
+        jurisdiction=column("jurisdiction", object),
+        latitude=column("latitude", np.float64),
+        longitude=column("longitude", np.float64),
+        zones=column("zones", np.int64),
+        g_co2_per_kwh=column("g_co2_per_kwh", np.float64),
+    )
+
+
+def _shapes(catalog: Catalog, pools: Pools) -> Shapes:
+    nodes = [catalog.nodes[key] for key in pools.shapes]
+    return Shapes(
+        provider=np.array([n.provider for n in nodes], dtype=object),
+        node=np.array([n.name for n in nodes], dtype=object),
+        accelerator=np.array([n.accelerator for n in nodes], dtype=object),
+        accelerators=np.array([n.accelerators for n in nodes], dtype=np.int64),
+        power_w=np.array([n.power_w for n in nodes], dtype=np.int64),
+    )
+
+
+def _modes(tables: Sequence[ModeTable]) -> Table:
+    rows = np.repeat(np.arange(len(tables)), [len(t) for t in tables])
+    return ModeTable.concat(tables).to_table().with_columns(workload=rows)
+
+
+def _excuse_table(excuses: Sequence[Excuse]) -> Table:
+    return Table(
+        {
+            "workload": np.array([e.workload for e in excuses], dtype=object),
+            "provider": np.array([e.provider for e in excuses], dtype=object),
+            "node": np.array([e.node for e in excuses], dtype=object),
+            "region": np.array([""] * len(excuses), dtype=object),
+            "bottleneck": np.array([e.bottleneck for e in excuses], dtype=object),
+            "detail": np.array([e.detail for e in excuses], dtype=object),
+        }
+    )
+
+
+def _provenance(catalog: Catalog, warnings: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+    """Catalogue and warnings (a JSON list), and what the caller adds."""
+    return {
+        "catalog_digest": catalog.digest,
+        "as_of": str(catalog.as_of),
+        "overrides": catalog.overrides,
+        "spec": "",
+        "warnings": json.dumps([*catalog.warnings, *warnings], ensure_ascii=False),
+        **given,
+    }

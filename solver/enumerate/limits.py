@@ -1,0 +1,152 @@
+"""Limits as people name them, and as the pools they hold for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import InputError
+from ..money import to_micro
+from ..problem import Limits, Quota
+from ..workloads import fields
+from .names import known
+
+if TYPE_CHECKING:
+    from costdata import Catalog
+
+    from ..problem import Accounting
+    from .offers import Pools
+
+ANY = "*"
+KINDS = ("any", "on_demand", "spot")
+MOST_NODES = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedQuota:
+    """At most so many nodes held at once; "*" is every provider, region or node, all together under one limit."""
+
+    provider: str
+    region: str = ANY
+    node: str = ANY
+    kind: Literal["any", "on_demand", "spot"] = "any"
+    max_nodes: int
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        where = f"quota {self.name!r:.100}"
+        for field in ("provider", "region", "node"):
+            fields.text(where, field, getattr(self, field))
+        known("kind of quota", self.kind, KINDS, where)
+        fields.whole(where, "max_nodes", self.max_nodes, (0, MOST_NODES))
+
+    @property
+    def name(self) -> str:
+        """Business name, "aws/us-east-1/p5.48xlarge"; with its kind unless it counts every node."""
+        return f"{self.provider}/{self.region}/{self.node}" + ("" if self.kind == "any" else f" ({self.kind})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedLimits:
+    """Limits of the plan as a whole; None is no limit."""
+
+    quotas: tuple[NamedQuota, ...] = ()
+    default_max_nodes: int | None = None  # for each pool without a quota of its own
+    monthly_budget_usd: float | tuple[float | None, ...] | None = None  # one for every month, or one a month
+    hourly_budget_usd: float | None = None
+    carbon_max_kg: float | None = None
+    carbon_usd_per_kg: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        object.__setattr__(self, "quotas", tuple(self.quotas))
+        if self.default_max_nodes is not None:
+            fields.whole("limits", "default_max_nodes", self.default_max_nodes, (0, MOST_NODES))
+        if isinstance(self.monthly_budget_usd, Sequence) and not isinstance(self.monthly_budget_usd, str):
+            object.__setattr__(self, "monthly_budget_usd", tuple(self.monthly_budget_usd))
+        budgets = self.monthly_budget_usd if isinstance(self.monthly_budget_usd, tuple) else (self.monthly_budget_usd,)
+        for field, values in (
+            ("monthly_budget_usd", budgets),
+            ("hourly_budget_usd", (self.hourly_budget_usd,)),
+            ("carbon_max_kg", (self.carbon_max_kg,)),
+            ("carbon_usd_per_kg", (self.carbon_usd_per_kg,)),
+        ):
+            for value in values:
+                if value is not None:
+                    fields.number("limits", field, value, (0, 1e12))
+        if self.carbon_usd_per_kg is None:
+            raise InputError("carbon_usd_per_kg must be a number", where="limits", mend="leave it out for none")
+
+    @property
+    def has_monthly_budget(self) -> bool:
+        """Whether months differ by more than their hours."""
+        return self.monthly_budget_usd is not None
+
+
+def resolve(wanted: NamedLimits, catalog: Catalog, pools: Pools, periods: int, accounting: Accounting) -> Limits:
+    """The limits over pools and months."""
+    return Limits(
+        quotas=_quotas(wanted, catalog, pools),
+        monthly_budget_micro_usd=_budgets(wanted, periods),
+        hourly_budget_micro_usd=None if wanted.hourly_budget_usd is None else to_micro(str(wanted.hourly_budget_usd)),
+        carbon_max_g=None if wanted.carbon_max_kg is None else int(wanted.carbon_max_kg * 1000),
+        carbon_micro_usd_per_kg=to_micro(str(wanted.carbon_usd_per_kg)),
+        accounting=accounting,
+    )
+
+
+def _budgets(wanted: NamedLimits, periods: int) -> tuple[int | None, ...]:
+    budget = wanted.monthly_budget_usd
+    if budget is None:
+        return ()
+    if not isinstance(budget, tuple):
+        return (to_micro(str(budget)),) * periods
+    if len(budget) != periods:
+        raise InputError(
+            f"monthly_budget_usd has {len(budget)} amounts for {periods} calendar months",
+            where="limits",
+            mend="give one amount for all months, or one for each",
+        )
+    return tuple(None if b is None else to_micro(str(b)) for b in budget)
+
+
+def _quotas(wanted: NamedLimits, catalog: Catalog, pools: Pools) -> tuple[Quota, ...]:
+    """The spec's and the account's quotas (the lower of two of the same name), then one for each other pool."""
+    for quota in wanted.quotas:
+        _check_names(quota, catalog)
+    least: dict[tuple[str, str, str, str], int] = {}
+    for q in (*wanted.quotas, *catalog.quotas):
+        key = (q.provider, q.region, q.node, q.kind)
+        least[key] = min(q.max_nodes, least.get(key, q.max_nodes))
+    made, own = [], set()
+    for key in sorted(least):
+        provider, region, node, kind = key
+        name = NamedQuota(provider=provider, region=region, node=node, kind=kind, max_nodes=least[key]).name  # type: ignore[arg-type]
+        rows = tuple(i for i, pool in enumerate(pools.names) if _matches((provider, region, node), pool))
+        if ANY not in key[:3]:
+            own.update(rows)
+        if rows:
+            made.append(Quota(name=name, pools=rows, kind=kind, max_nodes=least[key]))  # type: ignore[arg-type]
+    if wanted.default_max_nodes is not None:
+        made += [
+            Quota(name="/".join(pool), pools=(i,), kind="any", max_nodes=wanted.default_max_nodes)
+            for i, pool in enumerate(pools.names)
+            if i not in own
+        ]
+    return tuple(made)
+
+
+def _matches(pattern: tuple[str, str, str], pool: tuple[str, str, str]) -> bool:
+    return all(p in (ANY, name) for p, name in zip(pattern, pool, strict=True))
+
+
+def _check_names(quota: NamedQuota, catalog: Catalog) -> None:
+    """A quota names what there is."""
+    where, provider = f"quota {quota.name!r}", quota.provider
+    if provider != ANY:
+        known("provider", provider, {p for p, _ in catalog.regions}, where)
+    if quota.region != ANY:
+        known("region", quota.region, {r for p, r in catalog.regions if provider in (ANY, p)}, where)
+    if quota.node != ANY:
+        known("node", quota.node, {n for p, n in catalog.nodes if provider in (ANY, p)}, where)
