@@ -1,4 +1,4 @@
-"""From a horizon of calendar months to typical hours: cells with their true number of hours, merged where nothing differs.
+"""From a horizon of calendar months to typical hours, each with its true number of hours, merged where nothing differs.
 
 A cell is one UTC hour of the weekdays (or the weekend days) of a stretch of days, in one scenario. Stretches end where
 a month, a job's window or a commitment starts or ends, so that all hours of a cell have the same requirement.
@@ -63,7 +63,7 @@ class Horizon:
         """Hours between two days that lie in each month of the horizon, int64 [P]."""
         edges = np.array([*(d.toordinal() for d in self.month_starts), self.end.toordinal()])
         first, last = np.maximum(edges[:-1], start.toordinal()), np.minimum(edges[1:], end.toordinal())
-        return np.maximum(last - first, 0) * HOURS_A_DAY
+        return np.asarray(np.maximum(last - first, 0) * HOURS_A_DAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +168,9 @@ def _ratios(values: Iterable[Fraction]) -> tuple[Array, Array]:
     return np.array([v.numerator for v in found], object), np.array([v.denominator for v in found], object)
 
 
-def merge(cells: Cells, requirement: Array, windows: Array, horizon: Horizon, probability: tuple[Fraction, ...]) -> tuple[Blocks, Array]:
+def merge(
+    cells: Cells, requirement: Array, windows: Array, horizon: Horizon, probability: tuple[Fraction, ...]
+) -> tuple[Blocks, Array]:
     """Blocks of cells whose requirement is the same, and a cell of each block [B].
 
     Args:
@@ -181,7 +183,7 @@ def merge(cells: Cells, requirement: Array, windows: Array, horizon: Horizon, pr
         probability: of each scenario.
     """
     parts, hours = _split(cells, windows)
-    running = windows.any(axis=0)[parts]
+    running = np.asarray(windows.any(axis=0))[parts]
     alone = np.where(running, 1 + np.arange(len(parts)), 0)
     key = np.vstack([requirement[:, parts], cells.scenario[parts], alone])
     _, first, block = np.unique(key, axis=1, return_index=True, return_inverse=True)
@@ -232,7 +234,7 @@ def _split(cells: Cells, windows: Array) -> tuple[Array, Array]:
 
 def _doubling(hours: int) -> list[int]:
     """1, 2, 4, 8 … and what is left: parts whose sums reach every whole number up to `hours`."""
-    made = []
+    made: list[int] = []
     while hours > 0:
         made.append(min(1 << len(made), hours))
         hours -= made[-1]

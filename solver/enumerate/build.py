@@ -35,7 +35,7 @@ DEFAULT_OPTIONS = ("on_demand", "spot", "commit_1y")
 DEARER = 10  # unserved demand costs so many times the dearest way to serve it, where the user names no price
 
 
-def enumerate_problem(
+def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
     *,
     name: str,
     catalog: Catalog,
@@ -129,7 +129,9 @@ class _Scheme:
         cuts = {day for span in spans for day in span} | {day for s in demand if s.days for day in s.days}
         cells = make_cells(horizon, len(scenarios), cuts)
         units = np.stack([s.units(cells, scenarios, len(horizon.periods)) for s in demand])
-        window = np.stack([np.ones(len(cells.hours), bool) if s.days is None else cells.inside(*s.days) for s in demand])
+        window = np.stack(
+            [np.ones(len(cells.hours), bool) if s.days is None else cells.inside(*s.days) for s in demand]
+        )
         jobs = np.array([s.days is not None for s in demand])
         requirement = np.vstack(
             [

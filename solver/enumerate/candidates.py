@@ -136,7 +136,7 @@ class Finder:
         return made.take(np.lexsort((made.mode, made.market, made.pool)))
 
     def _reasons(self, workload: Workload, places: Places, why: Array, near: Places, kept: Places) -> Array:
-        """Why each pool of the workload's shapes has no candidate, int64 [Q]; -1 where it has one or is not concerned."""
+        """Why each pool of the workload's shapes has no candidate, int64 [Q]; -1 where it has one, or no mode."""
         reason = np.full(len(self.pools.names), -1)
         np.maximum.at(reason, places.pool, np.where(why == OPEN, -1, why))
         reason[near.pool] = INTERRUPTED if workload.max_spot_share > 0 else NO_FIRM
@@ -144,11 +144,13 @@ class Finder:
         reason[kept.pool] = -1
         return reason
 
-    def _excuses(self, workload: Workload, modes: ModeTable, shape: Array, reason: Array, nearest: Array) -> list[Excuse]:
+    def _excuses(
+        self, workload: Workload, modes: ModeTable, shape: Array, reason: Array, nearest: Array
+    ) -> list[Excuse]:
         """One for each shape and reason, counting its regions."""
-        made = []
-        for key in sorted(set(zip(modes.provider[shape < 0].tolist(), modes.node[shape < 0].tolist(), strict=True))):
-            made.append(_excuse(workload, key, "no offer", "no region sells it under the options allowed"))
+        unsold = zip(modes.provider[shape < 0].tolist(), modes.node[shape < 0].tolist(), strict=True)
+        detail = "no region sells it under the options allowed"
+        made = [_excuse(workload, key, "no offer", detail) for key in sorted(set(unsold))]
         rows = np.flatnonzero(reason >= 0)
         pairs = self.pools.shape[rows] * (INTERRUPTED + 1) + reason[rows]
         for pair in np.unique(pairs):
@@ -197,8 +199,9 @@ def _undominated(workload: Workload, modes: ModeTable, places: Places) -> Array:
             better &= np.where(capped[one], same, places.units[one] >= places.units[other])
             better &= (places.reach[:, one] | ~places.reach[:, other]).all(axis=0)
             if strict:  # of equals the first stays
-                equal = same & (nodes[one] == nodes[other]) & (places.reach[:, one] == places.reach[:, other]).all(axis=0)
-                better &= ~equal
+                better &= ~(
+                    same & (nodes[one] == nodes[other]) & ~(places.reach[:, one] ^ places.reach[:, other]).any(axis=0)
+                )
             keep[other[better]] = False
     return keep
 

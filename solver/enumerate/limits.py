@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..calendar import exact
 from ..errors import InputError
 from ..money import to_micro
 from ..problem import Limits, Quota
@@ -90,7 +91,7 @@ def resolve(wanted: NamedLimits, catalog: Catalog, pools: Pools, periods: int, a
         quotas=_quotas(wanted, catalog, pools),
         monthly_budget_micro_usd=_budgets(wanted, periods),
         hourly_budget_micro_usd=None if wanted.hourly_budget_usd is None else to_micro(str(wanted.hourly_budget_usd)),
-        carbon_max_g=None if wanted.carbon_max_kg is None else int(wanted.carbon_max_kg * 1000),
+        carbon_max_g=None if wanted.carbon_max_kg is None else int(exact(wanted.carbon_max_kg) * 1000),
         carbon_micro_usd_per_kg=to_micro(str(wanted.carbon_usd_per_kg)),
         accounting=accounting,
     )
@@ -119,7 +120,8 @@ def _quotas(wanted: NamedLimits, catalog: Catalog, pools: Pools) -> tuple[Quota,
     for q in (*wanted.quotas, *catalog.quotas):
         key = (q.provider, q.region, q.node, q.kind)
         least[key] = min(q.max_nodes, least.get(key, q.max_nodes))
-    made, own = [], set()
+    made: list[Quota] = []
+    own: set[int] = set()
     for key in sorted(least):
         provider, region, node, kind = key
         name = NamedQuota(provider=provider, region=region, node=node, kind=kind, max_nodes=least[key]).name  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[str, str]
 Name = tuple[str, str, str]
 Days = tuple[datetime.date, datetime.date]
+COLUMNS = (
+    *("provider", "region", "node", "kind", "option", "micro_usd_per_hour", "upfront_micro_usd", "term_months"),
+    *("interruptions_per_month", "valid_from", "source"),
+)
 HOURS_A_MONTH = 730  # only to rank offers of one option in one pool
 
 
@@ -90,36 +94,34 @@ def check_options(catalog: Catalog, options: Sequence[str]) -> None:
 
 def lots(catalog: Catalog, options: Sequence[str], nodes: set[Key], starts: Sequence[datetime.date]) -> list[Lot]:
     """The cheapest lot of each pool and option among these nodes, a commitment once for each start."""
-    o, best = catalog.offers, {}  # type: ignore[var-annotated]
-    allowed = np.array([option in options for option in o.option.tolist()], dtype=bool)
-    columns = ("provider", "region", "node", "kind", "option", "micro_usd_per_hour", "upfront_micro_usd", "term_months")
-    columns += ("valid_from", "source", "interruptions_per_month")
-    mine = o.take(allowed)
-    for row in zip(*(getattr(mine, name).tolist() for name in columns), strict=True):
-        provider, region, node, kind, option, rate, upfront, months, valid_from, source, interruptions = row
+    best: dict[tuple[str, ...], tuple[Any, ...]] = {}
+    allowed = np.array([option in options for option in catalog.offers.option.tolist()], dtype=bool)
+    mine = catalog.offers.take(allowed)
+    for row in zip(*(getattr(mine, name).tolist() for name in COLUMNS), strict=True):
+        provider, region, node, kind, option, rate, upfront, months, *rest = row
         if (provider, node) in nodes:
             key = (provider, region, node, kind, option if kind == "commitment" else "")
-            in_all = rate * HOURS_A_MONTH * max(1, months) + upfront
-            rank = (in_all, option, rate, upfront, months, interruptions, valid_from, source)
+            rank = (rate * HOURS_A_MONTH * max(1, months) + upfront, option, rate, upfront, months, *rest)
             best[key] = min(best.get(key, rank), rank)
-    made = []
-    for (provider, region, node, kind, _), rank in best.items():
-        _, option, rate, upfront, months, interruptions, valid_from, source = rank
-        for start in starts if kind == "commitment" else (None,):
-            made.append(
-                Lot(
-                    pool=(provider, region, node),
-                    kind=OFFER_KINDS.index(kind),
-                    option=option,
-                    micro_usd_per_hour=rate,
-                    upfront_micro_usd=upfront,
-                    days=(start, add_months(start, months)) if start else None,
-                    interruptions_per_month=interruptions if kind == "spot" else 0.0,
-                    valid_from=valid_from,
-                    source=source,
-                )
-            )
-    return made
+    return [lot for key, rank in best.items() for lot in _lots(key, rank[1:], starts)]
+
+
+def _lots(key: tuple[str, ...], row: tuple[Any, ...], starts: Sequence[datetime.date]) -> Iterator[Lot]:
+    """The lot of a row of COLUMNS from `option` on, one for each start if it is a commitment."""
+    provider, region, node, kind, _ = key
+    option, rate, upfront, months, interruptions, valid_from, source = row
+    for start in starts if kind == "commitment" else (None,):
+        yield Lot(
+            pool=(provider, region, node),
+            kind=OFFER_KINDS.index(kind),
+            option=option,
+            micro_usd_per_hour=rate,
+            upfront_micro_usd=upfront,
+            days=(start, add_months(start, months)) if start else None,
+            interruptions_per_month=interruptions if kind == "spot" else 0.0,
+            valid_from=valid_from,
+            source=source,
+        )
 
 
 def owned(catalog: Catalog, horizon: Horizon) -> list[Lot]:
@@ -163,7 +165,9 @@ def offer_table(lots: Sequence[Lot], pools: Pools, horizon: Horizon, cells: Cell
         cell: a cell of each block [B].
     """
     at = {name: i for i, name in enumerate(pools.names)}
-    rows = sorted(lots, key=lambda o: (at[o.pool], o.kind, o.owned_nodes > 0, o.option, o.days or (), o.source, repr(o)))
+    rows = sorted(
+        lots, key=lambda o: (at[o.pool], o.kind, o.owned_nodes > 0, o.option, o.days or (), o.source, repr(o))
+    )
     spans = sorted({lot.days for lot in rows if lot.days})
     none = np.zeros((1, len(horizon.periods)), dtype=np.int64)
     paid = np.concatenate([*(horizon.hours(*days)[None] for days in spans), none])
