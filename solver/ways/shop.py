@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..problem import FIRM, ON_DEMAND
+from ..reach import reachable
 from ..rules.carbon import GRAMS_IN_KG, grams_per_node_hour
 from .need import PICO_PER_MICRO, ceil, job, replica_hours, weight
 
@@ -36,14 +37,11 @@ class Shop:
     @classmethod
     def of(cls, problem: Problem) -> Shop:
         """Read the market off the problem."""
-        c, o, s, work = problem.candidates, problem.offers, problem.sources, problem.workloads
+        c, o, s = problem.candidates, problem.offers, problem.sources
         pools = len(problem.pool_shape)
         rate = np.full(pools, -1, dtype=np.int64)
         on_sale = np.flatnonzero(o.kind == ON_DEMAND)
         rate[o.pool[on_sale]] = o.micro_usd_per_hour[on_sale]
-        site = problem.pool_site[c.pool]
-        late = c.ttft_ms[None, :] + s.rtt_ms[:, site] > work.ttft_ms[s.workload][:, None]
-        mine = s.workload[:, None] == c.workload[None, :]
         owned = np.zeros((pools, problem.blocks.count), dtype=np.int64)
         np.add.at(owned, o.pool, o.owned_nodes[:, None] * o.active)
         good = (c.market == FIRM) & (c.units_per_hour > 0) & ((rate >= 0) | owned.any(axis=1))[c.pool]
@@ -55,8 +53,8 @@ class Shop:
             problem=problem,
             price=price[c.pool],
             rate=rate,
-            site=site,
-            open=mine & good[None, :] & ~late & _resident(problem)[s.workload][:, site],
+            site=problem.pool_site[c.pool],
+            open=reachable(problem) & good[None, :],
             owned=owned,
             groups=tuple(np.flatnonzero(s.workload == w) for w in np.unique(s.workload)),
         )
@@ -205,19 +203,6 @@ class Shop:
         owned = self.owned[c.pool[rows]][:, inside].min(axis=1) if inside.any() else 0
         beyond = np.maximum(replicas * c.nodes_per_replica[rows] - owned, 0)
         return np.where(run > 0, (beyond * run).astype(float), np.inf)
-
-
-def _resident(problem: Problem) -> Array:
-    """Whether a workload may be in a region, bool [W, R]."""
-    sites = problem.sites
-    return np.array(
-        [
-            np.isin(sites.jurisdiction, allowed) | np.isin(sites.country, allowed)
-            if allowed
-            else np.ones(len(sites.region), dtype=bool)
-            for allowed in (list(names) for names in problem.workloads.residency)
-        ]
-    )
 
 
 def _singles(groups: Sequence[Array]) -> list[Array]:

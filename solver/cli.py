@@ -1,0 +1,215 @@
+"""The command `autoparallel`: what each command takes; `solver.doors` does what it says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .doors.guard import Stop, guarded
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 internal error or a plan that fails its check, 2 bad input, 3 budget or policy gate "
+    "breached, 4 infeasible."
+)
+
+
+class Commands(TyperGroup):
+    """Commands whose broken pipe or interrupt reaches `guarded`; typer would exit in ways of its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, KeyboardInterrupt) as cause:
+            raise Stop from cause
+
+
+app = typer.Typer(
+    cls=Commands,
+    help=f"Plan the cheapest GPU fleet for a set of workloads, with a proved bound.\n\n{EXIT_CODES}",
+    rich_markup_mode=None,  # rich is slow to import, and help has nothing to mark up
+    pretty_exceptions_enable=False,
+)
+
+
+class PlanFormat(StrEnum):
+    """How a plan is printed."""
+
+    table = "table"
+    json = "json"
+
+
+class RowFormat(StrEnum):
+    """How a listing is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class TextFormat(StrEnum):
+    """How an explanation is printed."""
+
+    text = "text"
+    json = "json"
+
+
+Overrides = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder of your own prices, quotas and commitments, applied last.")
+]
+Rows = Annotated[RowFormat, typer.Option("--format", help="How to print.")]
+Limit = Annotated[int, typer.Option(min=0, help="Rows of a table at most; 0 shows all. CSV and JSON are always whole.")]
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 (typer's form of a callback)
+    if wanted:
+        from . import __version__
+
+        typer.echo(f"autoparallel {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    *,
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 (the callback prints it)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Show the help when no command is given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def plan(
+    *,
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="Spec file (YAML, TOML or JSON), or @NAME for a packaged example.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write plan.json, tables, a workbook and report.html here.")
+    ] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds to search at most.")] = 60.0,
+    gap: Annotated[float, typer.Option(metavar="G", help="Stop at this proved gap, a share of the cost.")] = 0.01,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="The same plan on every run.")] = False,
+    style: Annotated[PlanFormat, typer.Option("--format", help="What to print.")] = PlanFormat.table,
+) -> None:
+    """Find the cheapest fleet for a spec, with a proved bound.
+
+    The plan is checked, and shown beside what the same demand costs in today's ways of buying.
+    """
+    from .doors.planning import Search, plan
+
+    search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic)
+    raise typer.Exit(plan(spec, out, search, as_json=style is PlanFormat.json))
+
+
+@app.command()
+def check(plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json.")]) -> None:
+    """Recompute every requirement and every dollar of a plan.
+
+    The spec is read from the plan and the prices from the catalogue. Exit code 1 and a list when something is wrong.
+    """
+    from .doors.planning import check
+
+    raise typer.Exit(check(plan))
+
+
+@app.command()
+def explain(
+    *,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json.")],
+    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="One workload; all without.")] = "",
+    style: Annotated[TextFormat, typer.Option("--format", help="What to print.")] = TextFormat.text,
+) -> None:
+    """Say why a plan is what it is.
+
+    What a unit costs at each option, the runners-up, why other options were rejected, and which limits bind.
+    """
+    from .doors.planning import explain
+
+    raise typer.Exit(explain(plan, workload, as_json=style is TextFormat.json))
+
+
+@app.command()
+def prices(  # noqa: PLR0913 (one a filter)
+    *,
+    provider: Annotated[list[str] | None, typer.Option(help="Only these providers (may be repeated).")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Only these regions.")] = None,
+    node: Annotated[list[str] | None, typer.Option(help="Only these node shapes.")] = None,
+    accelerator: Annotated[list[str] | None, typer.Option(help="Only these accelerators.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="Only these purchase options.")] = None,
+    country: Annotated[list[str] | None, typer.Option(help="Only regions in these countries (ISO codes).")] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Prices as they were on a day, YYYY-MM-DD.")] = None,
+    overrides: Overrides = None,
+    limit: Limit = 40,
+    style: Rows = RowFormat.table,
+) -> None:
+    """List offers and prices, the cheapest GPU-hour first."""
+    from .doors.listing import prices
+
+    filters = {
+        "provider": provider, "region": region, "node": node,
+        "accelerator": accelerator, "option": option, "country": country,
+    }  # fmt: skip
+    prices({k: v for k, v in filters.items() if v}, as_of, overrides, style.value, limit=limit)
+
+
+@app.command()
+def models(limit: Limit = 0, style: Rows = RowFormat.table) -> None:
+    """List the packaged model architectures.
+
+    A spec may also name a Hugging Face config.json on disk.
+    """
+    from .doors.listing import models
+
+    models(style.value, limit=limit)
+
+
+@app.command()
+def init(
+    *,
+    example: Annotated[str, typer.Argument(metavar="EXAMPLE", help="Name of a packaged example.")] = "one-model",
+    names: Annotated[bool, typer.Option("--list", help="List the names instead, one a line.")] = False,
+) -> None:
+    """Print a starter spec: autoparallel init > fleet.yaml."""
+    from .doors.listing import init
+
+    init(None if names else example)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of specs, for editors."""
+    from .doors.listing import schema
+
+    schema()
+
+
+@app.command()
+def doctor() -> None:
+    """Look at the installation: versions, a trial solve, data.
+
+    Exit code 1 when something is broken.
+    """
+    from .doors.listing import doctor
+
+    raise typer.Exit(doctor())
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(guarded(lambda: app(args, prog_name="autoparallel", standalone_mode=False)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The command line's own part: help, version, usage errors, exit codes, pipes and signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from solver import errors
+from solver.cli import main
+from solver.doors import guard, screen
+from tests.doors.command import ROOT, refused, run
+
+COMMANDS = ("plan", "check", "explain", "prices", "models", "init", "schema", "doctor")
+
+
+def test_help_names_every_command_and_exit_code() -> None:
+    """With and without --help."""
+    for done in (run("--help"), run()):
+        assert done.returncode == 0
+        assert done.stderr == ""
+        for word in (*COMMANDS, "Exit codes", "infeasible"):
+            assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command: str) -> None:
+    """In words, without colour."""
+    done = run(command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: autoparallel {command}")
+    assert "\x1b" not in done.stdout
+
+
+def test_version() -> None:
+    """Name and version, one line."""
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.split()[0] == "autoparallel"
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("plam",),
+        ("plan",),
+        ("plan", "a", "b"),
+        ("plan", "--frobnicate", "x"),
+        ("plan", "x", "--time-limit", "soon"),
+        ("plan", "x", "--time-limit", "nan"),
+        ("plan", "x", "--time-limit", "0"),
+        ("plan", "x", "--time-limit", "inf"),
+        ("plan", "x", "--gap", "nan"),
+        ("plan", "x", "--gap", "-1"),
+        ("plan", "x", "--gap", "1"),
+        ("plan", "x", "--seed", "1.5"),
+        ("plan", "x", "--seed", "-1"),
+        ("plan", "x", "--seed", "9" * 30),
+        ("plan", "x", "--format", "yaml"),
+        ("models", "--format", "yaml"),
+        ("models", "--limit", "-1"),
+        ("init", "no-such-example"),
+        ("check", "no-such-plan.json"),
+        ("check", "/"),
+        ("check", "."),
+        ("check", "pyproject.toml"),
+        ("check", "nul\\u0000l"),
+        ("explain", "no-such-plan.json"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_message(args: tuple[str, ...]) -> None:
+    """Exit code 2, and a message without a traceback."""
+    refused(run(*args))
+
+
+def test_a_near_miss_is_suggested() -> None:
+    """As people mistype."""
+    assert "'plan'" in refused(run("plam"))
+
+
+def test_models_as_table_csv_and_json() -> None:
+    """The same rows in each."""
+    table, csv, rows = (run("models", "--format", style) for style in ("table", "csv", "json"))
+    found = json.loads(rows.stdout)
+    assert len(found) > 50
+    assert len(csv.stdout.splitlines()) == len(found) + 1
+    assert csv.stdout.splitlines()[0] == "name,family,parameters,active_parameters,max_context,native_precision"
+    one = next(r for r in found if r["name"] == "meta-llama/Meta-Llama-3.1-70B")
+    assert 70e9 < one["parameters"] == one["active_parameters"] < 71e9
+    assert all(r["name"] in table.stdout for r in found)
+    assert "more rows" in run("models", "--limit", "3").stdout
+
+
+def test_piped_tables_have_a_fixed_width_and_no_colour() -> None:
+    """Whatever the terminal's variables say."""
+    narrow, wide = (
+        run("models", COLUMNS=columns, FORCE_COLOR="1", TERM="xterm-256color").stdout for columns in ("40", "400")
+    )
+    assert narrow == wide
+    assert "\x1b" not in narrow
+    assert max(map(len, narrow.splitlines())) <= screen.WIDTH
+
+
+def test_a_stream_that_lacks_a_letter_gets_another() -> None:
+    """Latin letters only: no crash."""
+    assert run("models", PYTHONIOENCODING="ascii").returncode == 0
+
+
+def test_a_broken_pipe_is_quiet() -> None:
+    """`autoparallel models | head -1`."""
+    command = [sys.executable, "-m", "solver.cli", "models", "--format", "json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == guard.BROKEN_PIPE
+
+
+class Odd(Exception):  # noqa: N818
+    """Typed as the price tables' errors are: the same parts, another base."""
+
+    message, where, mend = "is negative", "prices.csv, row 7", "give a price"
+    exit_code: ClassVar[int] = 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (errors.InputError("is odd", where="a.b", mend="make it even"), 2, "error: a.b: is odd\n  make it even\n"),
+        (errors.BudgetError("too dear"), 3, "error: too dear\n"),
+        (errors.InfeasibleError("no"), 4, "error: no\n"),
+        (errors.EngineError("crashed"), 1, "error: crashed\n"),
+        (Odd(), 2, "error: prices.csv, row 7: is negative\n  give a price\n"),
+        (errors.InputError("a\x1b[2J\nb\u202ec"), 2, "error: a\ufffd[2J b\ufffdc\n"),
+    ],
+)
+def test_typed_errors_become_messages_and_codes(
+    error: Exception, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What, where, mend; control characters and right-to-left overrides are not passed on."""
+
+    def fail() -> None:
+        raise error
+
+    assert guard.guarded(fail) == code
+    assert capsys.readouterr() == ("", text)
+
+
+def test_other_errors_ask_for_a_report_and_show_a_traceback_on_request(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1."""
+    assert guard.guarded(lambda: 1 // 0) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: internal error: ZeroDivisionError")
+    assert "please report" in shown
+    assert "Traceback" not in shown
+    monkeypatch.setenv(guard.DEBUG, "1")
+    assert guard.guarded(lambda: 1 // 0) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, no traceback."""
+
+    def interrupt() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    assert guard.guarded(interrupt) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_main_exits_with_the_code() -> None:
+    """As an entry point must."""
+    with pytest.raises(SystemExit) as end:
+        main(["check", "no-such-plan.json"])
+    assert end.value.code == 2
+
+
+def test_the_public_names_are_the_functions() -> None:
+    """Also once the modules of the same name are imported."""
+    code = (
+        "import solver, solver.plan, importlib;"
+        "[importlib.import_module(f'solver.{m}') for m in ('check', 'solve')];"
+        "assert all(callable(getattr(solver, n)) for n in solver.__all__ if n not in ('errors', '__version__'));"
+        "from solver import solve, check; assert solve is solver.solve and check is solver.check;"
+        "assert solver.errors.InputError.exit_code == 2; print(dir(solver) == sorted(solver.__all__))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_a_plan_that_is_no_plan_is_named(tmp_path: Path) -> None:
+    """The file and the place in it."""
+    path = tmp_path / "plan.json"
+    path.write_text('{"schema": "something/1"}', encoding="utf-8")
+    assert f"{path}: schema: is 'something/1'" in refused(run("check", path))
+    assert str(path) in refused(run("explain", tmp_path))
