@@ -1,0 +1,22 @@
+"""Dated cost tables of accelerators, node shapes, regions and offers; `load()` gives a catalogue of a day.
+
+Knows nothing of the solver. Only numpy is imported with it.
+"""
+
+from .catalog import Catalog
+from .errors import DataError
+from .load import load
+from .schema import Accelerator, Node, Offers, OwnedCommitment, Place, Quota, Region
+
+__all__ = [
+    "Accelerator",
+    "Catalog",
+    "DataError",
+    "Node",
+    "Offers",
+    "OwnedCommitment",
+    "Place",
+    "Quota",
+    "Region",
+    "load",
+]

@@ -1,0 +1,90 @@
+"""Compile the packaged tables from raw facts, or check that they are what the facts give."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import aws, azure, facts, gcp, neoclouds, regions, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PACKAGE = Path(__file__).parent.parent
+PRICE_NAMES = "region node option usd_per_hour zones interruptions_per_month valid_from source".split()
+
+
+def compiled(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Every generated file's text by path, and what became of each row read."""
+    ledger = facts.Ledger()
+    known = shapes.shapes(folder)
+    prices = {
+        "aws": aws.prices(folder, known, ledger),
+        "azure": azure.prices(folder, known, ledger),
+        "gcp": gcp.prices(folder, known, ledger),
+        **neoclouds.prices(folder, known, ledger),
+    }
+    sites = regions.regions(folder, {who: {p.region for p in rows} for who, rows in prices.items()})
+    files: dict[str, str] = {}
+    for who, rows in prices.items():
+        now, before = dated(rows)
+        own = sorted({p.node for p in rows})
+        at = f"providers/{who}"
+        files[f"{at}/nodes.csv"] = facts.written(shapes.NAMES[1:], [_shape(known[who, node]) for node in own])
+        files[f"{at}/regions.csv"] = facts.written(regions.NAMES, sites[who])
+        files[f"{at}/prices.csv"] = facts.written(PRICE_NAMES, [_cells(p) for p in now])
+        if before:
+            files[f"{at}/history.csv"] = facts.written(PRICE_NAMES, [_cells(p) for p in before])
+    return files, ledger.lines()
+
+
+def dated(prices: Sequence[facts.Price]) -> tuple[list[facts.Price], list[facts.Price]]:
+    """Prices in force, and those a later one has replaced."""
+    by_key: dict[tuple[str, str, str], list[facts.Price]] = defaultdict(list)
+    for price in prices:
+        by_key[price.key].append(price)
+    now, before = [], []
+    for key in sorted(by_key):
+        in_order = sorted(by_key[key], key=lambda p: p.valid_from)
+        if len({p.valid_from for p in in_order}) < len(in_order):
+            raise SystemExit(f"two prices of one day: {key}")
+        before += in_order[:-1]
+        now.append(in_order[-1])
+    return now, before
+
+
+def _cells(p: facts.Price) -> list[str]:
+    usd, often = facts.plain(p.usd_per_hour), facts.plain(p.interruptions_per_month)
+    return [p.region, p.node, p.option, usd, str(p.zones), often, p.valid_from, p.source]
+
+
+def _shape(row: facts.Row) -> list[str]:
+    return [row[name] for name in shapes.NAMES[1:]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the tables, or compare them; 1 when they differ."""
+    parser = argparse.ArgumentParser(prog="python -m costdata.build", description=__doc__)
+    parser.add_argument("--facts", type=Path, required=True, help="folder of raw facts")
+    parser.add_argument("--check", action="store_true", help="compare with the packaged tables, write nothing")
+    options = parser.parse_args(argv)
+    files, lines = compiled(options.facts)
+    sys.stdout.write("\n".join(lines) + "\n")
+    differing = []
+    for name, text in sorted(files.items()):
+        path = PACKAGE / name
+        if options.check:
+            same = path.exists() and path.read_bytes() == text.encode()
+            differing += [] if same else [name]
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+    sys.stdout.write("".join(f"differs: {name}\n" for name in differing))
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

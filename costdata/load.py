@@ -1,0 +1,59 @@
+"""Loading: packaged tables of a day, then the user's overrides, then the guards."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import check, packaged
+from .catalog import Catalog
+from .errors import DataError, shown
+
+if TYPE_CHECKING:
+    import os
+
+
+def load(
+    as_of: date | str | None = None,
+    overrides: str | os.PathLike[str] | None = None,
+    max_age_days: int | None = None,
+) -> Catalog:
+    """The catalogue in force on a day, with a folder of the user's own tables applied last.
+
+    Args:
+        as_of: the day; None is the newest prices.
+        overrides: a folder with any of discounts, offers, nodes, regions, quotas, commitments and fx (.csv).
+        max_age_days: refuse prices last seen longer ago than this, before `as_of` or, without one, before today.
+    """
+    asked = _day(as_of)
+    if max_age_days is not None and (isinstance(max_age_days, bool) or max_age_days < 0):
+        raise DataError(f"{shown(max_age_days)} is not a number of days", where="max_age_days", mend="give 0 or more")
+    listed = [(who, row) for who in packaged.providers() for row in packaged.prices(who, asked)]
+    newest = date.fromisoformat(max((row[6] for _, row in listed), default="1970-01-01"))
+    day = asked or (datetime.now(tz=UTC).date() if max_age_days is not None else newest)
+    offers = packaged.offers(listed, day)
+    catalog = Catalog(
+        as_of=day,
+        overrides="",
+        warnings=(),
+        accelerators=packaged.accelerators(),
+        nodes={pair: node for who in packaged.providers() for pair, node in packaged.nodes(who).items()},
+        regions={pair: region for who in packaged.providers() for pair, region in packaged.regions(who).items()},
+        offers=offers,
+        quotas=(),
+        commitments=(),
+    )
+    check.offers_are_sound(catalog.offers, catalog.nodes, catalog.regions)
+    if max_age_days is not None:
+        check.not_stale(catalog.offers, max_age_days)
+    return catalog
+
+
+def _day(as_of: date | str | None) -> date | None:
+    if as_of is None or (isinstance(as_of, date) and not isinstance(as_of, datetime)):
+        return as_of
+    try:
+        return date.fromisoformat(as_of)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise DataError(f"{shown(as_of)} is not a day", where="as_of", mend="write YYYY-MM-DD") from None
