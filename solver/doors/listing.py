@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..money import to_usd
 from . import screen
 from .screen import Column
 
+if TYPE_CHECKING:
+    from costdata import Catalog
+
+PRICE_KEYS = (
+    *("provider", "region", "node", "accelerator", "accelerators", "option", "usd_per_hour", "upfront_usd"),
+    *("term_months", "usd_per_accelerator_hour", "valid_from", "age_days", "source"),
+)
 HOURS_IN_TERM_MONTH = 730  # as commitments are sold: a year is 8,760 hours
 
 
@@ -21,56 +30,59 @@ def prices(
     """Offers that pass the filters, the cheapest accelerator-hour first."""
     import costdata
 
-    from ..money import to_usd
     from ..report.cells import clean
 
     catalog = costdata.load(as_of=as_of, overrides=overrides)
     found = catalog.where(**filters) if filters else catalog
-    offers = found.offers
-    nodes = [found.nodes[key] for key in zip(offers.provider.tolist(), offers.node.tolist(), strict=True)]
-    count = np.array([node.accelerators for node in nodes], dtype=np.int64)
-    upfront = offers.upfront_micro_usd / np.maximum(1, offers.term_months * HOURS_IN_TERM_MONTH)
-    hourly = offers.micro_usd_per_hour + upfront
-    each = np.where(count > 0, hourly / np.maximum(count, 1), np.inf)
-    columns = (
-        Column("provider", "Provider"),
-        Column("region", "Region"),
-        Column("node", "Node"),
-        Column("accelerator", "Accelerator"),
-        Column("accelerators", "GPUs", right=True),
-        Column("option", "Option"),
-        Column("usd_per_hour", "$/hour", lambda v: f"{v:,.4f}", right=True),
-        Column("upfront_usd", "Upfront $", lambda v: f"{v:,.2f}" if v else "", right=True),
-        Column("usd_per_accelerator_hour", "$/GPU-hour", lambda v: "" if v is None else f"{v:,.4f}", right=True),
-        Column("valid_from", "Since"),
-        Column("age_days", "Age, days", right=True),
-        Column("source", "Source"),
-    )
-    rows = [
-        (
-            str(offers.provider[i]),
-            str(offers.region[i]),
-            str(offers.node[i]),
-            nodes[i].accelerator,
-            int(count[i]),
-            str(offers.option[i]),
-            to_usd(offers.micro_usd_per_hour[i]),
-            to_usd(offers.upfront_micro_usd[i]),
-            to_usd(round(float(each[i]))) if count[i] else None,
-            str(offers.valid_from[i]),
-            int(offers.age_days[i]),
-            str(offers.source[i]),
-        )
-        for i in np.lexsort(
-            (offers.option.astype(str), offers.region.astype(str), offers.node.astype(str), hourly, each)
-        )
-    ]
-    shown = columns if style != "table" else columns[:-1]
-    screen.print_rows(shown, [row[: len(shown)] for row in rows], style, limit=limit)
+    rows = _price_rows(found)
     if style == "table":
+        heads = (
+            Column("where", "Where"),
+            Column("node", "Node"),
+            Column("accelerator", "Accelerator"),
+            Column("option", "Option"),
+            Column("usd_per_hour", "$/hour", _usd, right=True),
+            Column("upfront_usd", "Upfront $", lambda v: f"{v:,.0f}" if v else "", right=True),
+            Column("usd_per_accelerator_hour", "$/GPU-hour", _usd, right=True),
+            Column("age_days", "Age", lambda v: f"{v} d", right=True),
+        )
+        for row in rows:
+            row["where"] = f"{row['provider']} {row['region']}"
+            row["accelerator"] = f"{row['accelerators']}×{row['accelerator']}" if row["accelerators"] else ""
+        screen.print_rows(heads, [[row[c.key] for c in heads] for row in rows], style, limit=limit)
         screen.console().print(f"{len(rows):,} offers as of {found.as_of}; list prices unless overrides change them.")
+    else:
+        columns = [Column(key, key) for key in PRICE_KEYS]
+        screen.print_rows(columns, [[row[c.key] for c in columns] for row in rows], style)
     for warning in found.warnings:
         screen.console(sys.stderr).print(clean(f"Warning: {warning}"), style="yellow", markup=False)
+
+
+def _price_rows(catalog: Catalog) -> list[dict[str, Any]]:
+    """One row an offer; an upfront payment is spread over its term in the price of an accelerator-hour."""
+    o = catalog.offers
+    nodes = [catalog.nodes[key] for key in zip(o.provider.tolist(), o.node.tolist(), strict=True)]
+    count = np.array([node.accelerators for node in nodes], dtype=np.int64)
+    hourly = o.micro_usd_per_hour + o.upfront_micro_usd / np.maximum(1, o.term_months * HOURS_IN_TERM_MONTH)
+    each = np.where(count > 0, hourly / np.maximum(count, 1), np.inf)
+    order = np.lexsort((o.option.astype(str), o.region.astype(str), o.node.astype(str), hourly, each))
+    return [
+        {
+            **{key: getattr(o, key)[i] for key in ("provider", "region", "node", "option", "valid_from", "source")},
+            "accelerator": nodes[i].accelerator,
+            "accelerators": int(count[i]),
+            "usd_per_hour": to_usd(o.micro_usd_per_hour[i]),
+            "upfront_usd": to_usd(o.upfront_micro_usd[i]),
+            "term_months": int(o.term_months[i]),
+            "usd_per_accelerator_hour": to_usd(round(float(each[i]))) if count[i] else None,
+            "age_days": int(o.age_days[i]),
+        }
+        for i in order
+    ]
+
+
+def _usd(amount: Decimal | None) -> str:
+    return "" if amount is None else f"{amount:,.4f}"
 
 
 def models(style: str, *, limit: int) -> None:

@@ -69,9 +69,11 @@ def _print_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> No
 
     from .guard import plain
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(column.head, justify="right" if column.right else "left", overflow="fold")
+        table.add_column(
+            column.head, justify="right" if column.right else "left", overflow="fold", no_wrap=column.right
+        )
     for row in rows:
         table.add_row(*(Text(plain(c.show(v))) for c, v in zip(columns, row, strict=True)))
     console().print(table)
