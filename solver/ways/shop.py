@@ -200,8 +200,8 @@ class Shop:
         p, c = self.problem, self.problem.candidates
         replicas, run = job(p, group, c.units_per_hour[rows])
         inside = p.sources.window[group].all(axis=0)
-        owned = self.owned[c.pool[rows]][:, inside].min(axis=1) if inside.any() else 0
-        beyond = np.maximum(replicas * c.nodes_per_replica[rows] - owned, 0)
+        owned = self.owned[:, inside].min(axis=1) if inside.any() else np.zeros(len(self.owned), dtype=np.int64)
+        beyond = np.maximum(replicas * c.nodes_per_replica[rows] - owned[c.pool[rows]], 0)
         return np.where(run > 0, (beyond * run).astype(float), np.inf)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -203,3 +204,26 @@ def test_a_plan_that_is_no_plan_is_named(tmp_path: Path) -> None:
     path.write_text('{"schema": "something/1"}', encoding="utf-8")
     assert f"{path}: schema: is 'something/1'" in refused(run("check", path))
     assert str(path) in refused(run("explain", tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_progress_shows_on_a_terminal_only() -> None:
+    """Bound, best, gap and phase on stderr; nothing at all when piped."""
+    code = (
+        "import time; from types import SimpleNamespace as S; from solver.doors.screen import progress\n"
+        "with progress() as follow:\n"
+        "    if follow:\n"
+        "        follow(S(seconds=1.0, lower_usd=None, upper_usd=None, gap=None, phase='root'))\n"
+        "        follow(S(seconds=2.0, lower_usd=900.0, upper_usd=1000.0, gap=0.1, phase='search'))\n"
+        "        time.sleep(0.3)\n"
+        "print(follow is None)\n"
+    )
+    piped = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (piped.stdout, piped.stderr) == ("True\n", "")
+    leader, follower = os.openpty()
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=follower, check=True)
+    os.close(follower)
+    assert shown.stdout == b"False\n"
+    text = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    assert "search  2 s  bound $900  best $1,000  gap 10.00 %" in text
