@@ -40,10 +40,11 @@ def guarded(command: Callable[[], Any]) -> int:
 
 
 def say(message: str, where: str = "", mend: str = "") -> None:
-    """Print an error on stderr: what, where, and on a second line what to do."""
-    text = f"error: {where}: {message}" if where else f"error: {message}"
+    """Print an error on stderr: where and what (several findings, a line each), and on a last line what to do."""
+    text = f"error: {plain(where)}: {message}" if where else f"error: {message}"
+    lines = [*text.split("\n"), *([f"  {mend}"] if mend else [])]
     with contextlib.suppress(OSError):
-        sys.stderr.write(plain(text) + "\n" + (f"  {plain(mend)}\n" if mend else ""))
+        sys.stderr.write("".join(f"{plain(line)}\n" for line in lines))
 
 
 def plain(text: str) -> str:

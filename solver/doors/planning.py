@@ -159,12 +159,12 @@ def rebuild(made: Plan, path: Path) -> Problem:
     Raises:
         InputError: the plan was made in Python and holds no spec.
     """
-    from ..spec import load_canonical
+    from ..spec import loads
 
     if not made.provenance.spec:
         mend = "check it where it was made: solver.check(problem, plan)"
         raise InputError("holds no spec: its problem was built in Python", where=str(path), mend=mend)
-    return load_canonical(made.provenance.spec)
+    return loads(made.provenance.spec, overrides=made.provenance.overrides or None)
 
 
 def _changed(problem: Problem, made: Plan) -> str:

@@ -139,7 +139,11 @@ class Odd(Exception):  # noqa: N818
         (errors.InfeasibleError("no"), 4, "error: no\n"),
         (errors.EngineError("crashed"), 1, "error: crashed\n"),
         (Odd(), 2, "error: prices.csv, row 7: is negative\n  give a price\n"),
-        (errors.InputError("a\x1b[2J\nb\u202ec"), 2, "error: a\ufffd[2J b\ufffdc\n"),
+        (
+            errors.InputError("2 faults\n  a\x1b[2J", where="b\u202e\nc"),
+            2,
+            "error: b\ufffd c: 2 faults\n  a\ufffd[2J\n",
+        ),
     ],
 )
 def test_typed_errors_become_messages_and_codes(
