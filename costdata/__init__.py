@@ -6,6 +6,7 @@ Knows nothing of the solver. Only numpy is imported with it.
 from .catalog import Catalog
 from .errors import DataError
 from .load import load
+from .packaged import land
 from .schema import Accelerator, Node, Offers, OwnedCommitment, Place, Quota, Region
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "Place",
     "Quota",
     "Region",
+    "land",
     "load",
 ]

@@ -27,7 +27,10 @@ KINDS = ("on_demand", "spot", "commitment", "capacity_block")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Catalog:
-    """Shapes, regions and offers as of a day, with the user's overrides applied."""
+    """Shapes, regions and offers as of a day, with the user's overrides applied.
+
+    `atlas` holds every region, whatever has been filtered since: data and traffic come from anywhere.
+    """
 
     as_of: date
     overrides: str
@@ -38,6 +41,7 @@ class Catalog:
     offers: Offers
     quotas: tuple[Quota, ...]
     commitments: tuple[OwnedCommitment, ...]
+    atlas: Mapping[Pair, Region]
 
     @cached_property
     def digest(self) -> str:
@@ -71,10 +75,12 @@ class Catalog:
         at = [self.regions[pair] for pair in self._pairs("region")]
         made = [self.nodes[pair] for pair in self._pairs("node")]
         known = packaged.countries()
-        kept = self._matching("provider", provider, self.offers.provider, {p for p, _ in self.regions})
-        kept &= self._matching("region", region, self.offers.region, {r for _, r in self.regions}, set(self.regions))
+        kept = self._matching("provider", provider, self.offers.provider, {p for p, _ in self.atlas})
+        kept &= self._matching("region", region, self.offers.region, {r for _, r in self.atlas}, set(self.atlas))
         kept &= self._matching("node", node, self.offers.node, {n for _, n in self.nodes}, set(self.nodes))
-        kept &= self._matching("accelerator", accelerator, _column(n.accelerator for n in made), {*self.accelerators, ""})
+        kept &= self._matching(
+            "accelerator", accelerator, _column(n.accelerator for n in made), {*self.accelerators, ""}
+        )
         kept &= self._matching("option", option, self.offers.option, set(packaged.options()))
         kept &= self._matching("kind", kind, self.offers.kind, set(KINDS))
         kept &= self._matching("country", country, _column(r.country for r in at), set(known))
@@ -85,7 +91,9 @@ class Catalog:
     def _pairs(self, column: str) -> list[Pair]:
         return list(zip(self.offers.provider.tolist(), getattr(self.offers, column).tolist(), strict=True))
 
-    def _matching(self, what: str, wanted: Names, column: Array, known: set[str], pairs: set[Pair] | None = None) -> Array:
+    def _matching(
+        self, what: str, wanted: Names, column: Array, known: set[str], pairs: set[Pair] | None = None
+    ) -> Array:
         if wanted is None:
             return np.ones(len(self.offers), dtype=bool)
         kept = np.zeros(len(self.offers), dtype=bool)
@@ -117,18 +125,24 @@ class Catalog:
         """A table as a DataFrame: "offers", "nodes", "regions" or "accelerators"."""
         import pandas as pd
 
-        records = {"nodes": self.nodes, "regions": self.regions, "accelerators": self.accelerators}
+        records: dict[str, Mapping[Any, Any]] = {
+            "nodes": self.nodes,
+            "regions": self.regions,
+            "accelerators": self.accelerators,
+        }
         if table == "offers":
             return pd.DataFrame(self.offers.columns())
         if table not in records:
-            raise DataError(f"unknown table {shown(table)}", where="to_frame", mend=nearest(table, ["offers", *records]))
+            raise DataError(
+                f"unknown table {shown(table)}", where="to_frame", mend=nearest(table, ["offers", *records])
+            )
         rows: list[Any] = list(records[table].values())
         names = [field.name for field in fields(rows[0])] if rows else []
         return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
 
     def place(self, name: str) -> Place:
         """A city ("paris", "Paris, FR"), a country ("FR", "France") or a region ("aws/us-east-1")."""
-        return places.find(name, self.regions)
+        return places.find(name, self.atlas)
 
     def round_trip_ms(self, place: str) -> dict[Pair, float]:
         """Milliseconds there and back from a place to each region: measured where it is a region, else by distance."""
@@ -140,7 +154,7 @@ class Catalog:
 
     def dataset_transfer_micro_usd_per_gb(self, source: str) -> dict[Pair, int]:
         """What moving one GB from a region to each region costs; from a place outside the clouds nothing."""
-        return network.transfer_micro_usd_per_gb(self.place(source), self.regions)
+        return network.transfer_micro_usd_per_gb(self.place(source), self.regions, self.atlas)
 
 
 def _column(values: Any) -> Array:

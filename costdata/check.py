@@ -77,8 +77,21 @@ def outliers(offers: Offers, nodes: Mapping[Pair, Node], accelerators: Mapping[s
 
 def not_stale(offers: Offers, max_age_days: int) -> None:
     """Refuse prices not seen for longer than a limit, naming the worst."""
-    if len(offers) and int(offers.age_days.max()) > max_age_days:
-        worst = int(np.argmax(offers.age_days))
-        count = int((offers.age_days > max_age_days).sum())
-        text = f"{count} prices are older than {max_age_days} days; the oldest was last seen {int(offers.age_days[worst])} days ago"
-        raise DataError(text, where=where(offers, worst), mend="raise the limit, filter the offers, or give newer prices in an overrides folder")
+    if not len(offers) or int(offers.age_days.max()) <= max_age_days:
+        return
+    worst = int(np.argmax(offers.age_days))
+    count = int(np.count_nonzero(offers.age_days > max_age_days))
+    raise DataError(
+        f"last seen {int(offers.age_days[worst])} days ago, the worst of {count} prices older than {max_age_days} days",
+        where=where(offers, worst),
+        mend="raise max_age_days, or give newer prices in an overrides folder",
+    )
+
+
+def told(offers: Offers, rows: Array, text: str) -> tuple[str, ...]:
+    """One warning for all the offers it is about: how many, and the first of them."""
+    count = int(np.count_nonzero(rows))
+    if not count:
+        return ()
+    name = where(offers, int(np.argmax(rows)))
+    return (f"{name}: {text}" if count == 1 else f"{count} offers, {name} the first: {text}",)

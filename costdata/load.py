@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import check, packaged
@@ -12,6 +12,9 @@ from .errors import DataError, shown
 
 if TYPE_CHECKING:
     import os
+
+OLD_DAYS = 365
+FIRST_DAY = "1970-01-01"
 
 
 def load(
@@ -30,24 +33,48 @@ def load(
     if max_age_days is not None and (isinstance(max_age_days, bool) or max_age_days < 0):
         raise DataError(f"{shown(max_age_days)} is not a number of days", where="max_age_days", mend="give 0 or more")
     listed = [(who, row) for who in packaged.providers() for row in packaged.prices(who, asked)]
-    newest = date.fromisoformat(max((row[6] for _, row in listed), default="1970-01-01"))
+    newest = date.fromisoformat(max((row[6] for _, row in listed), default=FIRST_DAY))
     day = asked or (datetime.now(tz=UTC).date() if max_age_days is not None else newest)
-    offers = packaged.offers(listed, day)
+    catalog = _packaged(listed, day)
+    if overrides is not None:
+        from .overrides import applied
+
+        catalog = applied(catalog, overrides)
+    return _guarded(catalog, max_age_days)
+
+
+def _packaged(listed: list[tuple[str, list[str]]], day: date) -> Catalog:
+    regions = {pair: region for who in packaged.providers() for pair, region in packaged.regions(who).items()}
     catalog = Catalog(
         as_of=day,
         overrides="",
         warnings=(),
         accelerators=packaged.accelerators(),
         nodes={pair: node for who in packaged.providers() for pair, node in packaged.nodes(who).items()},
-        regions={pair: region for who in packaged.providers() for pair, region in packaged.regions(who).items()},
-        offers=offers,
+        regions=regions,
+        offers=packaged.offers(listed, day),
         quotas=(),
         commitments=(),
+        atlas=regions,
     )
-    check.offers_are_sound(catalog.offers, catalog.nodes, catalog.regions)
-    if max_age_days is not None:
-        check.not_stale(catalog.offers, max_age_days)
+    free = check.free(catalog.offers)
+    if free.any():
+        raise DataError("a price of zero", where=check.where(catalog.offers, int(free.argmax())), mend="mend the table")
     return catalog
+
+
+def _guarded(catalog: Catalog, max_age_days: int | None) -> Catalog:
+    """Unsound tables are refused; offers without a market are left out; what looks odd is told."""
+    check.offers_are_sound(catalog.offers, catalog.nodes, catalog.regions)
+    no_market = check.no_market(catalog.offers)
+    warnings = check.told(catalog.offers, no_market, "spot at or above on demand is no offer, left out")
+    offers = catalog.offers.take(~no_market) if no_market.any() else catalog.offers
+    odd = check.outliers(offers, catalog.nodes, catalog.accelerators)
+    warnings += check.told(offers, odd, "a hundred times off the median of its accelerator")
+    if max_age_days is not None:
+        check.not_stale(offers, max_age_days)
+    warnings += check.told(offers, offers.age_days > OLD_DAYS, f"last seen more than {OLD_DAYS} days before")
+    return replace(catalog, offers=offers, warnings=warnings)
 
 
 def _day(as_of: date | str | None) -> date | None:

@@ -153,6 +153,16 @@ def _place(name: str, at: Row, country: Row) -> Place:
     )
 
 
+@cache
+def land() -> tuple[Array, ...]:
+    """Outlines of the world's land, rings of longitude and latitude, coarse enough for a small map."""
+    table = np.loadtxt(FOLDER / "land.csv", delimiter=",", skiprows=1, ndmin=2)
+    rings = np.split(table[:, 1:], np.flatnonzero(np.diff(table[:, 0])) + 1)
+    for ring in rings:
+        ring.setflags(write=False)
+    return tuple(rings)
+
+
 def prices(provider: str, as_of: date | None) -> list[list[str]]:
     """Rows of a provider's prices in force on a day; the rows a later one replaced are only read for a past day."""
     folder = FOLDER / "providers" / provider
@@ -206,7 +216,7 @@ def offers(rows: list[tuple[str, list[str]]], day: date) -> Offers:
 def _ages(valid_from: tuple[str, ...], seen: list[str], day: date) -> Array:
     """Days since a price was last seen in force: a source newer than the day still confirms an older price."""
     last = np.maximum(np.array(valid_from, dtype="datetime64[D]"), np.array(seen, dtype="datetime64[D]"))
-    return np.maximum((np.datetime64(day) - last).astype(np.int64), 0)
+    return np.asarray(np.maximum((np.datetime64(day) - last).astype(np.int64), 0))
 
 
 def _text(values: object) -> Array:

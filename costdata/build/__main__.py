@@ -8,13 +8,17 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import aws, azure, facts, gcp, neoclouds, regions, shapes
+from . import aws, azure, facts, gcp, neoclouds, network, regions, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PACKAGE = Path(__file__).parent.parent
-PRICE_NAMES = "region node option usd_per_hour zones interruptions_per_month valid_from source".split()
+PRICE_NAMES = [
+    *("region", "node", "option", "usd_per_hour", "zones", "interruptions_per_month"),
+    "valid_from",
+    "source",
+]
 
 
 def compiled(folder: Path) -> tuple[dict[str, str], list[str]]:
@@ -27,18 +31,31 @@ def compiled(folder: Path) -> tuple[dict[str, str], list[str]]:
         "gcp": gcp.prices(folder, known, ledger),
         **neoclouds.prices(folder, known, ledger),
     }
-    sites = regions.regions(folder, {who: {p.region for p in rows} for who, rows in prices.items()})
-    files: dict[str, str] = {}
+    sites = regions.all_sites(folder)
+    homes = regions.regions(folder, sites, {who: {p.region for p in rows} for who, rows in prices.items()})
+    transfers = network.transfers(folder, sites)
+    files, lines = _network(network.measured(folder, sites))
     for who, rows in prices.items():
         now, before = dated(rows)
         own = sorted({p.node for p in rows})
         at = f"providers/{who}"
         files[f"{at}/nodes.csv"] = facts.written(shapes.NAMES[1:], [_shape(known[who, node]) for node in own])
-        files[f"{at}/regions.csv"] = facts.written(regions.NAMES, sites[who])
+        files[f"{at}/regions.csv"] = facts.written(regions.NAMES, homes[who])
+        files[f"{at}/transfer.csv"] = facts.written(network.TRANSFER, transfers[who])
         files[f"{at}/prices.csv"] = facts.written(PRICE_NAMES, [_cells(p) for p in now])
         if before:
             files[f"{at}/history.csv"] = facts.written(PRICE_NAMES, [_cells(p) for p in before])
-    return files, ledger.lines()
+    return files, [*ledger.lines(), *lines]
+
+
+def _network(pairs: list[network.Measured]) -> tuple[dict[str, str], list[str]]:
+    fit = network.fitted(pairs)
+    rows = [[p.a, p.b, facts.plain(p.ms), p.source] for p in pairs]
+    files = {
+        "round_trip.csv": facts.written(network.MEASURED, rows),
+        "round_trip_fit.csv": facts.written(network.FIT, fit),
+    }
+    return files, [f"round trips: {len(pairs)} measured pairs", *(" ".join(row) for row in (network.FIT, *fit))]
 
 
 def dated(prices: Sequence[facts.Price]) -> tuple[list[facts.Price], list[facts.Price]]:

@@ -30,7 +30,9 @@ def prices(folder: Path, shapes: Mapping[Pair, facts.Row], ledger: Ledger) -> li
     made = [*_list(folder, shapes, offered, ledger), *_us_east(folder, shapes, offered, ledger)]
     made += _reserved(folder, shapes, offered, ledger)
     on_demand = {(p.region, p.node): p.usd_per_hour for p in made if p.option == "on_demand"}
-    v8 = list(ledger.rows("aws spot per zone (v8)", facts.table(folder / "aws_skypilot_v8" / "aws_p_family_az_spot.csv")))
+    v8 = list(
+        ledger.rows("aws spot per zone (v8)", facts.table(folder / "aws_skypilot_v8" / "aws_p_family_az_spot.csv"))
+    )
     made += _list_v8(v8, on_demand, offered)
     on_demand = {(p.region, p.node): p.usd_per_hour for p in made if p.option == "on_demand"}
     made += _spot(folder, v8, on_demand, offered, ledger)
@@ -51,7 +53,9 @@ class Offered:
         return self.zones.get((region, node), 0 if region in self.regions else 1)
 
 
-def _kept(source: str, region: str, node: str, shapes: Mapping[Pair, facts.Row], offered: Offered, ledger: Ledger) -> int:
+def _kept(
+    source: str, region: str, node: str, shapes: Mapping[Pair, facts.Row], offered: Offered, ledger: Ledger
+) -> int:
     if ("aws", node) not in shapes:
         ledger.drop(source, "a share of one accelerator, or no such shape")
         return 0
@@ -106,7 +110,9 @@ def _list_v8(v8: list[facts.Row], known: Mapping[Pair, Decimal], offered: Offere
     return list(new.values())
 
 
-def _spot(folder: Path, v8: list[facts.Row], on_demand: Mapping[Pair, Decimal], offered: Offered, ledger: Ledger) -> Iterator[Price]:
+def _spot(
+    folder: Path, v8: list[facts.Row], on_demand: Mapping[Pair, Decimal], offered: Offered, ledger: Ledger
+) -> Iterator[Price]:
     """Median of the zones with a market; where no price is known, on demand less the advisor's saving."""
     advisor = {}
     for row in facts.table(folder / "aws_spot_advisor" / "aws_spot_advisor_linux.csv"):
@@ -119,7 +125,9 @@ def _spot(folder: Path, v8: list[facts.Row], on_demand: Mapping[Pair, Decimal], 
         if spot and number(spot) < number(full) * NO_MARKET:
             zone_prices[pair].append(number(spot))
         else:
-            ledger.drop("aws spot per zone (v8)", "at the on-demand price, or none to compare with: no market in the zone")
+            ledger.drop(
+                "aws spot per zone (v8)", "at the on-demand price, or none to compare with: no market in the zone"
+            )
     for pair, od in sorted(on_demand.items()):
         region, node = pair
         bucket, saving = advisor.get(pair, (-1, 0))

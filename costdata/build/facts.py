@@ -66,9 +66,9 @@ class Ledger:
 
 def table(path: Path, *, delimiter: str = ",") -> Iterator[Row]:
     """Rows of a CSV file, gzipped or not."""
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-        yield from csv.DictReader(text, delimiter=delimiter)
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
+    yield from csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
 def document(path: Path) -> Any:

@@ -45,9 +45,7 @@ FLOOR = Decimal("0.5")  # RunPod's interface answers its lowest bid where a type
 PROVIDERS = ("oci", "nebius", "verda", "lambda", "crusoe", "runpod", "vultr")
 
 
-def prices(
-    folder: Path, shapes: Mapping[tuple[str, str], facts.Row], ledger: Ledger
-) -> dict[str, list[Price]]:
+def prices(folder: Path, shapes: Mapping[tuple[str, str], facts.Row], ledger: Ledger) -> dict[str, list[Price]]:
     """Prices by provider; one price for all regions becomes one row in each region of sites.csv."""
     made: dict[str, list[Price]] = {provider: [] for provider in PROVIDERS}
     everywhere: dict[str, list[str]] = {provider: [] for provider in PROVIDERS}
@@ -82,7 +80,9 @@ def _offers(
         found = {"on_demand": row["on_demand_usd_h"], "spot": row["spot_usd_h"], "commit_3y": row["ri_3y_usd_h"]}
         usd = {option: number(text) * count for option, text in found.items() if text}
         spot, on_demand = usd.get("spot"), usd.get("on_demand")
-        if spot is not None and ((on_demand is not None and spot >= on_demand) or (provider == "runpod" and spot <= FLOOR * count)):
+        if spot is not None and (
+            (on_demand is not None and spot >= on_demand) or (provider == "runpod" and spot <= FLOOR * count)
+        ):
             ledger.read[f"{provider} spot without a market"] += 1
             ledger.drop(f"{provider} spot without a market", "at or above on demand, or the lowest bid")
             del usd["spot"]

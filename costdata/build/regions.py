@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from . import facts
 
@@ -14,22 +14,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 HERE = Path(__file__).parent
-NAMES = "region location country latitude longitude zones g_co2_per_kwh carbon_source source".split()
-AZURE_ZONED = frozenset(
+NAMES = [
+    *("region", "location", "country", "latitude", "longitude", "zones"),
+    *("g_co2_per_kwh", "carbon_source", "source"),
+]
+AZURE_ZONED = (
     "australiaeast austriaeast brazilsouth canadacentral centralindia centralus chilecentral eastasia eastus eastus2"
     " francecentral germanywestcentral indonesiacentral israelcentral italynorth japaneast japanwest koreacentral"
     " malaysiawest mexicocentral newzealandnorth northeurope norwayeast polandcentral qatarcentral southafricanorth"
     " southcentralus southeastasia spaincentral swedencentral switzerlandnorth uaenorth uksouth westeurope westus2"
-    " westus3".split()
+    " westus3"
 )
 WORLD_AVERAGE = 470
 SAME_GRID_KM = 900.0
 EARTH_KM = 6371.0
 
 
-def regions(folder: Path, used: Mapping[str, Iterable[str]]) -> dict[str, list[list[str]]]:
+def regions(
+    folder: Path, sites: Mapping[tuple[str, str], facts.Row], used: Mapping[str, Iterable[str]]
+) -> dict[str, list[list[str]]]:
     """Rows of each provider's regions.csv, for the regions it has a price in."""
-    sites = _sites(folder)
     grid = _Grid(folder, sites)
     made: dict[str, list[list[str]]] = {}
     for provider, names in used.items():
@@ -49,7 +53,9 @@ def distance_km(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
     return 2 * EARTH_KM * math.asin(math.sqrt(half))
 
 
-def _sites(folder: Path) -> dict[tuple[str, str], facts.Row]:
+def all_sites(folder: Path) -> dict[tuple[str, str], facts.Row]:
+    """Every region with a known place, by provider and name."""
+    continents = {row["code"]: row["continent"] for row in facts.table(HERE.parent / "countries.csv")}
     codes = {row["name"]: row["code"] for row in facts.table(HERE.parent / "countries.csv")}
     zones = _aws_zones(folder)
     made: dict[tuple[str, str], facts.Row] = {}
@@ -57,7 +63,13 @@ def _sites(folder: Path) -> dict[tuple[str, str], facts.Row]:
         for name, site in facts.document(folder / "regions" / f"{provider}_regions.json").items():
             if site["country"] not in codes:
                 continue
-            count = zones.get(name, 3) if provider == "aws" else 3 if provider == "gcp" or name in AZURE_ZONED else 1
+            count = (
+                zones.get(name, 3)
+                if provider == "aws"
+                else 3
+                if provider == "gcp" or name in AZURE_ZONED.split()
+                else 1
+            )
             made[provider, name] = {
                 "location": site["location"],
                 "country": codes[site["country"]],
@@ -68,7 +80,7 @@ def _sites(folder: Path) -> dict[tuple[str, str], facts.Row]:
             }
     for row in facts.table(HERE / "sites.csv"):
         made[row["provider"], row["region"]] = {**row, "source": "city"}
-    return made
+    return {key: {**site, "continent": continents[site["country"]]} for key, site in made.items()}
 
 
 def _aws_zones(folder: Path) -> dict[str, int]:
@@ -85,13 +97,15 @@ class _Grid:
         rows = facts.table(folder / "carbon" / "gcp_region_carbon_2024.csv")
         figures = {r["Google Cloud Region"]: float(r["Grid carbon intensity (gCO2eq / kWh)"]) for r in rows}
         self.measured = [(n, sites["gcp", n], g) for n, g in sorted(figures.items()) if ("gcp", n) in sites]
-        document = yaml.safe_load((folder / "carbon" / "ecocost_regions.yaml").read_text(encoding="utf-8"))
+        document = YAML(typ="safe").load(folder / "carbon" / "ecocost_regions.yaml")
         self.national = {k: v["carbon_intensity_gco2e_per_kwh"]["value"] for k, v in document["regions"].items()}
         self.assumed = {row["country"]: float(row["g_co2_per_kwh"]) for row in facts.table(HERE / "carbon.csv")}
 
     def at(self, provider: str, name: str, site: facts.Row) -> tuple[float, str]:
         """Grams a kilowatt-hour, and what the figure is."""
-        near = [(distance_km(site, place), n, g) for n, place, g in self.measured if place["country"] == site["country"]]
+        near = [
+            (distance_km(site, place), n, g) for n, place, g in self.measured if place["country"] == site["country"]
+        ]
         if near and (min(near)[0] <= SAME_GRID_KM or site["country"] != "US"):
             _, nearest, grams = min(near)
             own = provider == "gcp" and nearest == name

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HERE = Path(__file__).parent
-NAMES = (
-    "provider node accelerator accelerators vcpus ram_gib nic_gbit_per_s scaleup_gb_per_s scaleup_domain power_w source"
-).split()
+NAMES = [
+    *("provider", "node", "accelerator", "accelerators", "vcpus", "ram_gib", "nic_gbit_per_s"),
+    *("scaleup_gb_per_s", "scaleup_domain", "power_w", "source"),
+]
 AWS_ACCELERATORS = {
     "RTX PRO Server 6000": "RTX-PRO-6000",
     "RTX PRO 4500": "RTX-PRO-4500",
@@ -46,7 +47,11 @@ def _aws(folder: Path) -> list[facts.Row]:
     for row in facts.table(folder / "aws_moto" / "aws_instance_types.csv"):
         count = int(float(row["accel_count"] or 0))
         if count or row["instance_type"] in AWS_CPU:
-            made.append(_aws_row(row["instance_type"], row["accel_name"], count, row["vcpu"], row["mem_gib"], _nic(row), "aws-shapes"))
+            made.append(
+                _aws_row(
+                    row["instance_type"], row["accel_name"], count, row["vcpu"], row["mem_gib"], _nic(row), "aws-shapes"
+                )
+            )
     return made
 
 
@@ -58,7 +63,9 @@ def _aws_retired(folder: Path) -> list[facts.Row]:
         name, count = row["instance_type"], int(float(row["gpu_count"] or 0))
         if name not in known and count:
             ram = row["memory"].removesuffix(" GB")
-            made[name] = _aws_row(name, row["gpu"], count, row["vcpu"], ram, gigabits(row["network"]), "aws-list-2026-01")
+            made[name] = _aws_row(
+                name, row["gpu"], count, row["vcpu"], ram, gigabits(row["network"]), "aws-list-2026-01"
+            )
     return list(made.values())
 
 

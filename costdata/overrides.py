@@ -1,0 +1,383 @@
+"""A folder of the user's own tables, applied last: shapes, regions, private offers, discounts, quotas, commitments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import cells, check, packaged
+from .catalog import Catalog
+from .cells import MICRO, Column, Row
+from .errors import DataError, nearest, shown
+from .schema import EVERY, OFFER_NAMES, Node, Offers, OwnedCommitment, Quota, Region
+
+ANY = Column(cells.text, EVERY)
+NEEDED = Column(cells.text)
+REMARK = Column(cells.text, "")
+DOLLAR = Column(cells.text, "USD")
+ZERO = Column(cells.money, Decimal(0))
+LONGEST_TERM_YEARS = 10
+
+
+def tables() -> dict[str, dict[str, Column]]:
+    """The columns of each file; what has no default must be filled."""
+    options, key = packaged.options(), {"provider": NEEDED, "region": NEEDED, "node": NEEDED}
+    return {
+        "offers": {
+            **key,
+            "option": Column(cells.choice(options), "on_demand"),
+            "price_per_hour": Column(cells.money),
+            "currency": DOLLAR,
+            "upfront": ZERO,
+            "free": Column(cells.yes, default=False),
+            "zones": Column(cells.whole(1, 99), 1),
+            "interruptions_per_month": Column(cells.number(0, 1000), Decimal(0)),
+            "valid_from": Column(cells.day, None),
+            "source": REMARK,
+        },
+        "discounts": {
+            "provider": ANY,
+            "region": ANY,
+            "node": ANY,
+            "option": ANY,
+            "percent": Column(cells.number(0, 99.999999), Decimal(0)),
+            "fee_per_hour": ZERO,
+            "currency": DOLLAR,
+            "source": REMARK,
+        },
+        "nodes": {
+            "provider": NEEDED,
+            "node": NEEDED,
+            "accelerator": Column(cells.choice(packaged.accelerators()), ""),
+            "accelerators": Column(cells.whole(0, 1024), 0),
+            "vcpus": Column(cells.whole(1, 100_000)),
+            "ram_gib": Column(cells.number(0.1, 1_000_000)),
+            "nic_gbit_per_s": Column(cells.number(0, 1_000_000), Decimal(0)),
+            "scaleup_gb_per_s": Column(cells.number(0, 100_000), None),
+            "scaleup_domain": Column(cells.whole(1, 100_000), None),
+            "power_w": Column(cells.whole(1, 1_000_000)),
+            "source": REMARK,
+        },
+        "regions": {
+            "provider": NEEDED,
+            "region": NEEDED,
+            "location": REMARK,
+            "country": Column(cells.choice(packaged.countries())),
+            "latitude": Column(cells.degrees(90)),
+            "longitude": Column(cells.degrees(180)),
+            "zones": Column(cells.whole(1, 99), 1),
+            "g_co2_per_kwh": Column(cells.number(0, 3000)),
+            "source": REMARK,
+        },
+        "quotas": {
+            "provider": NEEDED,
+            "region": ANY,
+            "node": ANY,
+            "kind": Column(cells.choice(("any", "on_demand", "spot")), "any"),
+            "max_nodes": Column(cells.whole(0, 1_000_000)),
+        },
+        "commitments": {
+            **key,
+            "option": Column(cells.choice(o for o, kind in options.items() if kind.kind == "commitment")),
+            "nodes": Column(cells.whole(1, 1_000_000)),
+            "price_per_hour": Column(cells.money),
+            "currency": DOLLAR,
+            "upfront": ZERO,
+            "free": Column(cells.yes, default=False),
+            "starts": Column(cells.day),
+            "ends": Column(cells.day),
+            "source": REMARK,
+        },
+        "fx": {
+            "currency": NEEDED,
+            "usd_per_unit": Column(cells.number(0.000001, 1000)),
+            "valid_from": Column(cells.day),
+            "source": NEEDED,
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Dollars a unit of each currency, on the catalogue's day."""
+
+    usd: Mapping[str, Decimal]
+    day: date
+
+    def micro_usd(self, row: Row, name: str) -> int:
+        """A price of a row in whole micro-dollars, half to even."""
+        currency = row["currency"]
+        if currency != "USD" and currency not in self.usd:
+            mend = f"add it to fx.csv with a rate valid from {self.day} or before"
+            raise _fault(row, "currency", f"no rate for currency {shown(currency)}", mend)
+        rate = Decimal(1) if currency == "USD" else self.usd[currency]
+        made = round(Fraction(row[name]) * Fraction(rate) * MICRO)
+        if not made and row[name]:
+            raise _fault(row, name, "less than a micro-dollar", "mend the price or its rate")
+        if name == "price_per_hour" and made > check.DEAREST_MICRO_USD:
+            raise _fault(
+                row, name, f"more than ${cells.DEAREST_USD} an hour for one node", "mend the price or its unit"
+            )
+        return made
+
+
+def applied(catalog: Catalog, folder: str | os.PathLike[str]) -> Catalog:
+    """The catalogue with a folder of overrides on top."""
+    read = _files(folder)
+    catalog = replace(
+        catalog,
+        overrides=os.fspath(folder),
+        nodes={**catalog.nodes, **_nodes(read["nodes"], catalog)},
+        regions=(regions := {**catalog.regions, **_regions(read["regions"], catalog)}),
+        atlas=regions,
+    )
+    rates = _rates(read["fx"], catalog.as_of)
+    offers = _discounted(catalog.offers, read["discounts"], catalog, rates)
+    offers = _with_private(offers, read["offers"], catalog, rates)
+    return replace(
+        catalog,
+        offers=offers,
+        quotas=_quotas(read["quotas"], catalog),
+        commitments=_commitments(read["commitments"], catalog, rates),
+    )
+
+
+def _files(folder: str | os.PathLike[str]) -> dict[str, list[Row]]:
+    known = tables()
+    files = [f"{stem}.csv" for stem in known]
+    at = f"overrides {shown(folder)}"
+    try:
+        path = Path(folder)
+        present = sorted(entry.name for entry in path.iterdir() if entry.name.casefold().endswith(".csv"))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"not a folder that can be read: {error}", where=at, mend="name one with your tables") from None
+    for name in present:
+        if name not in files:
+            raise DataError(f"unknown table {shown(name)}", where=at, mend=nearest(name, files))
+    if not present:
+        raise DataError("no table in the folder", where=at, mend=f"it may hold {', '.join(files)}")
+    return {stem: cells.rows(path / f"{stem}.csv", known[stem]) if f"{stem}.csv" in present else [] for stem in known}
+
+
+def _known(row: Row, what: str, names: set[str]) -> None:
+    if row[what] not in names:
+        raise _fault(row, what, f"unknown {what} {shown(row[what])}", nearest(row[what], names))
+
+
+def _fault(row: Row, column: str, message: str, mend: str) -> DataError:
+    return DataError(message, where=f"{row['where']}, column {column}", mend=mend)
+
+
+def _placed(row: Row, catalog: Catalog) -> None:
+    """A row's provider, region and node are known."""
+    _known(row, "provider", {p for p, _ in catalog.nodes} | {p for p, _ in catalog.regions})
+    _known(row, "region", {r for p, r in catalog.regions if p == row["provider"]})
+    _known(row, "node", {n for p, n in catalog.nodes if p == row["provider"]})
+
+
+def _new(row: Row, what: str, known: Mapping[tuple[str, str], Any]) -> None:
+    if (row["provider"], row[what]) in known:
+        raise _fault(row, what, f"{row['provider']} has a {what} {row[what]} already", "give yours another name")
+    if "/" in row["provider"] or "/" in row[what] or EVERY in (row["provider"], row[what]):
+        raise _fault(row, what, "a name with / or *", "use other characters")
+
+
+def _nodes(read: list[Row], catalog: Catalog) -> dict[tuple[str, str], Node]:
+    cells.unique(read, ("provider", "node"))
+    made = {}
+    for row in read:
+        _new(row, "node", catalog.nodes)
+        count, chip = row["accelerators"], catalog.accelerators.get(row["accelerator"])
+        if bool(count) != bool(chip):
+            raise _fault(row, "accelerators", "an accelerator without a number, or the reverse", "fill both or none")
+        scaleup = row["scaleup_gb_per_s"]
+        if count > 1 and scaleup is None:
+            mend = "GB/s one way: 450 for NVLink 4, 64 for PCIe 5"
+            raise _fault(row, "scaleup_gb_per_s", "several accelerators and no link between them", mend)
+        made[row["provider"], row["node"]] = Node(
+            provider=row["provider"],
+            name=row["node"],
+            accelerator=row["accelerator"],
+            accelerators=count,
+            vcpus=row["vcpus"],
+            ram_gib=float(row["ram_gib"]),
+            nic_gbit_per_s=float(row["nic_gbit_per_s"]),
+            scaleup_gb_per_s=float(scaleup or 0),
+            scaleup_domain=row["scaleup_domain"] or count,
+            power_w=row["power_w"],
+            source=row["source"] or row["where"],
+        )
+    return made
+
+
+def _regions(read: list[Row], catalog: Catalog) -> dict[tuple[str, str], Region]:
+    cells.unique(read, ("provider", "region"))
+    made = {}
+    for row in read:
+        _new(row, "region", catalog.regions)
+        country = packaged.countries()[row["country"]]
+        made[row["provider"], row["region"]] = Region(
+            provider=row["provider"],
+            name=row["region"],
+            location=row["location"] or row["region"],
+            country=row["country"],
+            jurisdiction=country["jurisdiction"],
+            continent=country["continent"],
+            latitude=row["latitude"],
+            longitude=row["longitude"],
+            zones=row["zones"],
+            g_co2_per_kwh=float(row["g_co2_per_kwh"]),
+            source=row["source"] or row["where"],
+        )
+    return made
+
+
+def _rates(read: list[Row], day: date) -> Rates:
+    cells.unique(read, ("currency", "valid_from"))
+    in_force = sorted((row for row in read if row["valid_from"] <= day), key=lambda row: row["valid_from"])
+    return Rates({row["currency"]: row["usd_per_unit"] for row in in_force}, day)
+
+
+def _discounted(offers: Offers, read: list[Row], catalog: Catalog, rates: Rates) -> Offers:
+    """Percentages multiply, then fees add; rounded once, half to even. The fee is per hour, never upfront."""
+    cells.unique(read, ("provider", "region", "node", "option", "percent", "fee_per_hour", "currency"))
+    hour, upfront = offers.micro_usd_per_hour.tolist(), offers.upfront_micro_usd.tolist()
+    factor: dict[int, Fraction] = {}
+    fee: dict[int, int] = {}
+    source = offers.source.tolist()
+    for row in read:
+        _known_patterns(row, catalog)
+        if not row["percent"] and not row["fee_per_hour"]:
+            raise DataError("neither a percentage nor a fee", where=row["where"], mend="fill percent or fee_per_hour")
+        matched = np.flatnonzero(_matches(offers, row)).tolist()
+        if not matched:
+            raise DataError("matches no offer", where=row["where"], mend="mend the patterns, or take the row out")
+        kept = 1 - Fraction(row["percent"]) / 100
+        more = rates.micro_usd(row, "fee_per_hour")
+        for i in matched:
+            factor[i] = factor.get(i, Fraction(1)) * kept
+            fee[i] = fee.get(i, 0) + more
+            source[i] = f"{source[i]}; {row['source'] or row['where']}"
+    for i, kept in factor.items():
+        hour[i] = round(hour[i] * kept) + fee[i]
+        upfront[i] = round(upfront[i] * kept)
+    columns = {**offers.columns(), "micro_usd_per_hour": np.array(hour, dtype=np.int64)}
+    columns |= {"upfront_micro_usd": np.array(upfront, dtype=np.int64), "source": _objects(source)}
+    return Offers(**columns)
+
+
+def _known_patterns(row: Row, catalog: Catalog) -> None:
+    """A name without a wildcard must be a known one: a slip of the pen would match nothing, unnoticed."""
+    known = {
+        "provider": {p for p, _ in catalog.regions},
+        "region": {r for _, r in catalog.regions},
+        "node": {n for _, n in catalog.nodes},
+        "option": set(packaged.options()),
+    }
+    for name, names in known.items():
+        if not any(c in row[name] for c in "*?["):
+            _known(row, name, names)
+
+
+def _matches(offers: Offers, row: Row) -> Any:
+    kept = np.ones(len(offers), dtype=bool)
+    for name in ("provider", "region", "node", "option"):
+        if row[name] != EVERY:
+            column = getattr(offers, name)
+            hits = {value for value in set(column.tolist()) if fnmatchcase(value, row[name])}
+            kept &= np.array([value in hits for value in column.tolist()], dtype=bool)
+    return kept
+
+
+def _with_private(offers: Offers, read: list[Row], catalog: Catalog, rates: Rates) -> Offers:
+    """Private offers are net prices, and take the place of the list price of the same key."""
+    cells.unique(read, ("provider", "region", "node", "option"))
+    rows = [_private(row, catalog, rates) for row in read if (row["valid_from"] or catalog.as_of) <= catalog.as_of]
+    if not rows:
+        return offers
+    own = {tuple(row[name] for name in check.KEY) for row in rows}
+    keys = zip(*(getattr(offers, name).tolist() for name in check.KEY), strict=True)
+    listed = offers.take(np.array([key not in own for key in keys], dtype=bool))
+    like = offers.columns()
+    made = {name: np.array([row[name] for row in rows], dtype=like[name].dtype) for name in OFFER_NAMES}
+    return Offers.joined([listed, Offers(**made)])
+
+
+def _private(row: Row, catalog: Catalog, rates: Rates) -> Row:
+    _placed(row, catalog)
+    option = packaged.options()[row["option"]]
+    hour, upfront = rates.micro_usd(row, "price_per_hour"), rates.micro_usd(row, "upfront")
+    _not_by_accident(row, hour + upfront)
+    if upfront and option.kind != "commitment":
+        raise _fault(row, "upfront", "money upfront for no commitment", "name a commitment, or 0")
+    if not upfront and option.payment in {"all_upfront", "partial_upfront"}:
+        raise _fault(row, "upfront", f"{option.option} without money upfront", "fill it, or name another option")
+    since = row["valid_from"] or catalog.as_of
+    return {
+        **{name: row[name] for name in check.KEY},
+        "kind": option.kind,
+        "micro_usd_per_hour": hour,
+        "upfront_micro_usd": upfront,
+        "term_months": option.term_months,
+        "payment": option.payment,
+        "scope": option.scope,
+        "zones": row["zones"],
+        "interruptions_per_month": float(row["interruptions_per_month"]),
+        "valid_from": since.isoformat(),
+        "source": f"{row['source'] or 'private offer'} ({row['where']})",
+        "age_days": (catalog.as_of - since).days,
+    }
+
+
+def _not_by_accident(row: Row, micro_usd: int) -> None:
+    if not micro_usd and not row["free"]:
+        raise _fault(row, "price_per_hour", "a price of zero", "write yes in a column free if it costs nothing")
+    if micro_usd and row["free"]:
+        raise _fault(row, "free", "free, and a price", "keep one of them")
+
+
+def _quotas(read: list[Row], catalog: Catalog) -> tuple[Quota, ...]:
+    cells.unique(read, ("provider", "region", "node", "kind"))
+    made = []
+    for row in read:
+        _known(row, "provider", {p for p, _ in catalog.regions})
+        _known(row, "region", {EVERY, *(r for p, r in catalog.regions if p == row["provider"])})
+        _known(row, "node", {EVERY, *(n for p, n in catalog.nodes if p == row["provider"])})
+        made.append(Quota(**{name: row[name] for name in ("provider", "region", "node", "kind", "max_nodes")}))
+    return tuple(sorted(made, key=lambda q: (q.provider, q.region, q.node, q.kind)))
+
+
+def _commitments(read: list[Row], catalog: Catalog, rates: Rates) -> tuple[OwnedCommitment, ...]:
+    cells.unique(read, ("provider", "region", "node", "option", "starts", "ends"))
+    made = []
+    for row in read:
+        _placed(row, catalog)
+        hour, upfront = rates.micro_usd(row, "price_per_hour"), rates.micro_usd(row, "upfront")
+        _not_by_accident(row, hour + upfront)
+        if not row["starts"] < row["ends"] or row["ends"].year - row["starts"].year > LONGEST_TERM_YEARS:
+            text = f"from {row['starts']} to {row['ends']} is no term"
+            raise _fault(row, "ends", text, "the end comes after the start, within ten years")
+        made.append(
+            OwnedCommitment(
+                **{name: row[name] for name in ("provider", "region", "node", "option", "nodes", "starts", "ends")},
+                micro_usd_per_hour=hour,
+                upfront_micro_usd=upfront,
+                source=row["source"] or row["where"],
+            )
+        )
+    return tuple(sorted(made, key=repr))
+
+
+def _objects(values: list[Any]) -> Any:
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made
