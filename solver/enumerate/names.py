@@ -41,16 +41,20 @@ def check_filters(catalog: Catalog, where: str, filters: dict[str, Iterable[str]
         where: the workload.
         filters: "residency", "regions", "providers" and "accelerators", each with its names.
     """
+    from costdata.packaged import countries
+
     regions = catalog.regions.values()
     names = {
-        "residency": {r.jurisdiction for r in regions} | {r.country for r in regions},
+        "residency": set(countries()) | {row["jurisdiction"] for row in countries().values()},
         "regions": {r.name for r in regions} | {f"{r.provider}/{r.name}" for r in regions},
         "providers": {r.provider for r in regions},
         "accelerators": set(catalog.accelerators),
     }
     for field, wanted in filters.items():
         for name in wanted:
-            known(field, name, names[field], where)
+            if name not in names[field]:
+                message = f"{field} names {name!r:.80}, which the catalogue does not have"
+                raise InputError(message, where=where, mend=nearest(name, names[field]))
 
 
 @contextmanager

@@ -71,13 +71,12 @@ def sources(workloads: Sequence[Workload], catalog: Catalog, horizon: Horizon) -
 
 def _flow(index: int, workload: Any, traffic: Traffic, catalog: Catalog) -> Source:
     with as_input(f"{workload.where}: traffic from {traffic.origin!r}"):
-        place = catalog.place(traffic.origin)
         return Source(
             workload=index,
             origin=traffic.origin,
             traffic=traffic,
-            rtt_ms=catalog.round_trip_ms(place),
-            micro_usd_per_gb=catalog.internet_egress_micro_usd_per_gb(place),
+            rtt_ms=catalog.round_trip_ms(traffic.origin),
+            micro_usd_per_gb=catalog.internet_egress_micro_usd_per_gb(traffic.origin),
             gb_per_unit=exact(workload.bytes_per_request) / BYTES_PER_GB,
         )
 
