@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from . import errors
 
 if TYPE_CHECKING:
+    from .calendar import Horizon, Scenario
     from .check import check
-    from .enumerate import enumerate_problem
+    from .enumerate import NamedLimits, NamedQuota, enumerate_problem
     from .plan import Plan
     from .problem import Limits, Problem
     from .solve import solve
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Batch",
+    "Horizon",
     "Limits",
+    "NamedLimits",
+    "NamedQuota",
     "Plan",
     "Problem",
+    "Scenario",
     "Serving",
     "Traffic",
     "Training",
@@ -47,6 +52,10 @@ _HOMES = MappingProxyType(
         "solve": "solve",
         "check": "check",
         "enumerate_problem": "enumerate",
+        "NamedLimits": "enumerate",
+        "NamedQuota": "enumerate",
+        "Horizon": "calendar",
+        "Scenario": "calendar",
         "Problem": "problem",
         "Limits": "problem",
         "Plan": "plan",

@@ -46,10 +46,11 @@ class Search:
 
 def plan(spec: str, out: Path | None, search: Search, *, as_json: bool) -> int:
     """Load, solve, write and print; files are written before anything is printed."""
-    from ..solve import solve
-
     with screen.progress() as follow:
         problem = load(spec)
+
+        from ..solve import solve  # slow to import; a fault of the spec is told before
+
         made = solve(
             problem,
             time_limit_s=search.time_limit_s,
