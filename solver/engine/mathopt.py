@@ -1,0 +1,153 @@
+"""Programs through MathOpt: HiGHS for everything, SCIP as a second opinion. Arrays in, arrays out, one typed error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..errors import EngineError
+
+if TYPE_CHECKING:
+    from ..model import Program
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Name = Literal["highs", "scip"]
+MAX_COEFFICIENT = 1e15  # a finite bound beyond it has misled solvers: it is given as infinite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a back-end said. `values` is None without a solution; `bound` is −inf without one."""
+
+    status: Literal["optimal", "feasible", "infeasible", "unbounded", "none"]
+    values: Array | None
+    objective: float
+    bound: float
+    duals: Array | None = None  # [m], LP only
+
+
+def solve(
+    program: Program,
+    *,
+    engine: Name = "highs",
+    time_limit_s: float = math.inf,
+    gap: float = 0.0,
+    seed: int = 0,
+    node_limit: int | None = None,
+    interior: bool = False,
+) -> Answer:
+    """Solve a program.
+
+    Args:
+        program: what to solve; without whole columns it is an LP and duals come back.
+        engine: back-end.
+        time_limit_s: wall clock.
+        gap: relative gap at which to stop.
+        seed: of the back-end.
+        interior: solve an LP by interior point without going to a vertex.
+        node_limit: stop after so many nodes of the tree, for runs that must not depend on a clock.
+
+    Raises:
+        EngineError: the back-end refused the program or failed.
+    """
+    from ortools.math_opt.core.python import solver
+    from ortools.math_opt.python import callback, init_arguments, model_parameters, parameters
+
+    kinds = {"highs": parameters.SolverType.HIGHS, "scip": parameters.SolverType.GSCIP}
+    if program.shape[1] == 0:
+        return Answer(status="optimal", values=np.zeros(0), objective=0.0, bound=0.0, duals=np.zeros(program.shape[0]))
+    try:
+        proto = to_proto(program)
+        options = parameters.SolveParameters(random_seed=seed, relative_gap_tolerance=gap, absolute_gap_tolerance=0.0)
+        if math.isfinite(time_limit_s):
+            import datetime
+
+            options.time_limit = datetime.timedelta(seconds=max(0.01, time_limit_s))
+        if node_limit is not None:
+            options.node_limit = node_limit
+        if not program.whole.any():
+            options.relative_gap_tolerance = options.absolute_gap_tolerance = None
+            if interior:
+                options.lp_algorithm = parameters.LPAlgorithm.BARRIER
+                options.highs.string_options["run_crossover"] = "off"
+        result = solver.solve(
+            proto,
+            kinds[engine].value,
+            init_arguments.StreamableSolverInitArguments().to_proto(),
+            options.to_proto(),
+            model_parameters.ModelSolveParameters().to_proto(),
+            None,
+            callback.CallbackRegistration().to_proto(),
+            None,
+            None,
+        )
+    except EngineError:
+        raise
+    except Exception as error:  # back-ends surface as StatusNotOk, AttributeError, RuntimeError ...
+        mend = "try another time limit or gap; if it stays, report the spec"
+        raise EngineError(f"{engine} refused the model: {str(error)[:300]}", where="engine", mend=mend) from None
+    return _answer(result, program)
+
+
+def to_proto(program: Program) -> Any:
+    """The program as a MathOpt model; entries sorted by row, then column, as MathOpt demands."""
+    from ortools.math_opt import model_pb2
+
+    m, n = program.shape
+    proto = model_pb2.ModelProto()
+    proto.variables.ids.extend(range(n))
+    proto.variables.lower_bounds.extend(_finite(program.lower))
+    proto.variables.upper_bounds.extend(_finite(program.upper))
+    proto.variables.integers.extend(program.whole.tolist())
+    proto.linear_constraints.ids.extend(range(m))
+    proto.linear_constraints.lower_bounds.extend(_finite(program.row_lower))
+    proto.linear_constraints.upper_bounds.extend(_finite(program.row_upper))
+    priced = np.flatnonzero(program.cost)
+    proto.objective.linear_coefficients.ids.extend(priced.tolist())
+    proto.objective.linear_coefficients.values.extend(program.cost[priced].tolist())
+    matrix = program.matrix
+    matrix.sort_indices()
+    rows = np.repeat(np.arange(m), np.diff(matrix.indptr))
+    proto.linear_constraint_matrix.row_ids.extend(rows.tolist())
+    proto.linear_constraint_matrix.column_ids.extend(matrix.indices.tolist())
+    proto.linear_constraint_matrix.coefficients.extend(matrix.data.tolist())
+    return proto
+
+
+def _finite(bounds: Array) -> list[float]:
+    made: list[float] = np.where(np.abs(bounds) >= MAX_COEFFICIENT, np.copysign(np.inf, bounds), bounds).tolist()
+    return made
+
+
+def _answer(result: Any, program: Program) -> Answer:
+    from ortools.math_opt import result_pb2
+
+    reason = result.termination.reason
+    names = {
+        result_pb2.TERMINATION_REASON_OPTIMAL: "optimal",
+        result_pb2.TERMINATION_REASON_FEASIBLE: "feasible",
+        result_pb2.TERMINATION_REASON_INFEASIBLE: "infeasible",
+        result_pb2.TERMINATION_REASON_UNBOUNDED: "unbounded",
+        result_pb2.TERMINATION_REASON_INFEASIBLE_OR_UNBOUNDED: "infeasible",
+    }
+    status = names.get(reason, "none")
+    bound = result.termination.objective_bounds.dual_bound
+    for solution in result.solutions:
+        if not solution.HasField("primal_solution"):
+            continue
+        values = _dense(solution.primal_solution.variable_values, program.shape[1])
+        duals = None
+        if not program.whole.any() and solution.HasField("dual_solution"):
+            duals = _dense(solution.dual_solution.dual_values, program.shape[0])
+        objective = float(program.cost @ values)
+        return Answer(status=status, values=values, objective=objective, bound=bound, duals=duals)  # type: ignore[arg-type]
+    return Answer(status=status, values=None, objective=math.inf, bound=bound)  # type: ignore[arg-type]
+
+
+def _dense(vector: Any, size: int) -> Array:
+    made = np.zeros(size)
+    made[np.asarray(vector.ids, dtype=np.int64)] = np.asarray(vector.values)
+    return made

@@ -1,0 +1,120 @@
+"""Rounding cuts: what whole replicas must add up to when they cover a demand.
+
+For a covering row Σ a_c x_c + u ≥ D (x whole, u ≥ 0) and any size s > 0, with f = D/s − ⌊D/s⌋ > 0, mixed-integer
+rounding (Nemhauser, Wolsey 1990) gives
+
+    Σ_c (⌊a_c/s⌋ + min(1, (a_c/s − ⌊a_c/s⌋) / f)) x_c + u / (s f) ≥ ⌈D/s⌉
+
+With s the size of the one replica in use it says "at least ⌈D/s⌉ of them", which the relaxation does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..formulation import Formulation
+
+Array = np.ndarray[Any, np.dtype[Any]]
+LEAST_FRACTION = 0.02  # a smaller f gives large coefficients
+LEAST_VIOLATION = 0.02
+MOST_SIZES = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cuts:
+    """One cut a row: on which covering row (workload, its sources as a bit mask), block, and size in whole units."""
+
+    workload: Array  # int64 [n]
+    sources: Array  # int64 [n]
+    block: Array  # int64 [n]
+    size: Array  # int64 [n]
+
+    def join(self, other: Cuts) -> Cuts:
+        """Both, each once."""
+        rows = np.concatenate([self.table(), other.table()], axis=1)
+        return Cuts.of(np.unique(rows, axis=1))
+
+    def table(self) -> Array:
+        """The four columns, [4, n]."""
+        return np.stack([self.workload, self.sources, self.block, self.size])
+
+    @classmethod
+    def of(cls, table: Array) -> Cuts:
+        """From the four columns."""
+        return cls(workload=table[0], sources=table[1], block=table[2], size=table[3])
+
+    @classmethod
+    def none(cls) -> Cuts:
+        """No cuts."""
+        return cls.of(np.zeros((4, 0), dtype=np.int64))
+
+
+def strengths(capacity: Array, demand: Array, size: Array) -> tuple[Array, Array, Array]:
+    """Coefficients of replicas, of unserved units (each per whole unit), and right-hand sides; arguments broadcast."""
+    ratio = demand / size
+    f = ratio - np.floor(ratio)
+    f = np.where(f <= 0, 1.0, f)
+    part = capacity / size
+    down = np.floor(part + 1e-12)
+    return down + np.minimum(1.0, np.maximum(part - down, 0.0) / f), 1.0 / (size * f), np.ceil(ratio - 1e-12)
+
+
+def add(f: Formulation, cuts: Cuts) -> None:
+    """Put the cuts into a direct formulation, one row each in the given order."""
+    s = f.problem.sources
+    rows = f.model.rows("rounding", (len(cuts.size),), lower=0.0)
+    lower = np.zeros(len(cuts.size))
+    workload, capacity = f.of("workload"), f.of("units_per_hour")
+    for w in np.unique(cuts.workload).tolist():
+        sources = np.flatnonzero(s.workload == w)
+        for mask in np.unique(cuts.sources[cuts.workload == w]).tolist():
+            at = np.flatnonzero((cuts.workload == w) & (cuts.sources == mask))
+            inside = sources[[i for i in range(len(sources)) if mask >> i & 1]]
+            demand = s.units_per_hour[inside].sum(axis=0)[cuts.block[at]]
+            reached = np.unique(f.pairs[1][np.isin(f.pairs[0], inside) & f.reach & (workload[f.pairs[1]] == w)])
+            alpha, beta, need = strengths(capacity[reached][:, None], demand[None, :], cuts.size[at][None, :])
+            f.model.put(rows[at][None, :], f.replicas[np.ix_(reached, cuts.block[at])], alpha)
+            f.model.put(rows[at], f.unserved[sources[0], cuts.block[at]], (beta * f.unit[w])[0])
+            lower[at] = need[0]
+    f.model.raise_lower(rows, lower)
+
+
+def violated(f: Formulation, values: Array) -> Cuts:
+    """For each covering row and block, the most violated cut over the sizes in use, if any."""
+    s, found = f.problem.sources, []
+    workload, capacity = f.of("workload"), f.of("units_per_hour")
+    x = values[f.replicas]
+    for group in f.model.groups:
+        if not group.name.startswith("cover ") or group.keys is None:
+            continue
+        for key in group.keys.tolist():
+            w, mask = divmod(key, 2**32)
+            sources = np.flatnonzero(s.workload == w)
+            inside = sources[[i for i in range(len(sources)) if mask >> i & 1]]
+            demand = s.units_per_hour[inside].sum(axis=0)
+            reached = np.unique(f.pairs[1][np.isin(f.pairs[0], inside) & f.reach & (workload[f.pairs[1]] == w)])
+            if len(reached):
+                left = values[f.unserved[sources[0], : len(demand)]] * f.unit[w]
+                best = _most_violated(capacity[reached], x[reached], left, demand)
+                block = np.flatnonzero(best > 0)
+                found.append(np.stack([np.full(len(block), w), np.full(len(block), mask), block, best[block]]))
+    return Cuts.of(np.concatenate(found, axis=1)) if found else Cuts.none()
+
+
+def _most_violated(capacity: Array, x: Array, left: Array, demand: Array) -> Array:
+    """Size of the most violated cut in each block, 0 where none is; int64 [B]."""
+    weight = (capacity[:, None] * x).sum(axis=1)
+    sizes = np.unique(capacity[np.argsort(-weight)][:MOST_SIZES][weight[np.argsort(-weight)][:MOST_SIZES] > 0])
+    best, chosen = np.full(len(demand), LEAST_VIOLATION), np.zeros(len(demand), dtype=np.int64)
+    for size in sizes.tolist():
+        alpha, beta, need = strengths(capacity[:, None], demand[None, :], np.float64(size))
+        fraction = demand / size - np.floor(demand / size)
+        lack = need[0] - (alpha * x).sum(axis=0) - beta[0] * left
+        better = (lack > best) & (fraction > LEAST_FRACTION)
+        best, chosen = np.where(better, lack, best), np.where(better, size, chosen)
+    return chosen
+

@@ -1,0 +1,154 @@
+"""The columns of the planning model, over the candidates that are open; the rules add rows, bounds and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .model import Model
+from .problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .rules.base import Rule
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formulation:
+    """A model with the meaning of its columns. C open candidates, E pairs of source and candidate, B blocks.
+
+    Served units are counted in `unit[w]` (the largest replica of the workload), so that coefficients stay near one.
+    """
+
+    problem: Problem
+    model: Model
+    candidates: Array  # int64 [C] rows of problem.candidates
+    pairs: Array  # int64 [2, E] source, position in `candidates`
+    reach: Array  # bool [E] pairs that no rule has closed; rules write into it
+    direct: bool  # flows have no served columns: see `formulate`
+    pools: Array  # int64 [Q] open pools
+    on_demand_offers: Array  # int64 [O] offers on sale, at most one a pool
+    commitments: Array  # int64 [K] offers
+    gangs: Array  # int64 [G] positions in `candidates` of training candidates
+    unit: Array  # float [W]
+    replicas: Array  # columns [C, B]
+    served: Array  # columns [E, B], -1 where a pair has none
+    unserved: Array  # columns [D, B] for flows; for jobs [d, s] of the first S columns hold a scenario each
+    on_demand: Array  # columns [O, B]
+    committed: Array  # columns [K]
+    placed: Array  # columns [G], 1 when the run takes this candidate
+
+    weight: Array = field(repr=False)  # float [B] probability × hours
+
+    def of(self, name: str) -> Array:
+        """A column of problem.candidates over the open ones [C]."""
+        return np.asarray(getattr(self.problem.candidates, name)[self.candidates])
+
+    def spot_offer(self) -> Array:
+        """Offer row of each open candidate's pool on the spot market, -1 where there is none [C]."""
+        return offer_by_pool(self.problem, SPOT)[self.of("pool")]
+
+    def shut(self, pairs: Array) -> None:
+        """Let no unit go over these pairs (mask [E])."""
+        self.reach[pairs] = False
+        self.model.close(self.served[pairs & self.has_columns()])
+
+    def has_columns(self) -> Array:
+        """Pairs with served columns, bool [E]."""
+        return np.asarray(self.served[:, :1].reshape(-1) >= 0) if self.served.size else np.zeros(len(self.served), bool)
+
+    def kinds(self) -> Array:
+        """Kind of the workload of each source [D]."""
+        return np.asarray(self.problem.workloads.kind[self.problem.sources.workload])
+
+
+def offer_by_pool(problem: Problem, kind: int) -> Array:
+    """Row of the offer of a kind in each pool, -1 where there is none; int64 [Q]."""
+    found = np.full(len(problem.pool_shape), -1, dtype=np.int64)
+    rows = np.flatnonzero(problem.offers.kind == kind)
+    found[problem.offers.pool[rows]] = rows
+    return found
+
+
+def formulate(
+    problem: Problem, rules: Sequence[Rule], candidates: Array | None = None, *, direct: bool = False
+) -> Formulation:
+    """The model over the candidates given (all by default), with the rows and costs of the rules.
+
+    With `direct` the flows have no served columns: replicas cover the demand of every set of sources (Hall's
+    condition), and what a unit's transfer costs beyond the cheapest is left out. That is a relaxation, equal to the
+    whole model but for those differences in transfer, and a fraction of its size.
+    """
+    f = _columns(problem, np.arange(len(problem.candidates.pool)) if candidates is None else candidates, direct=direct)
+    for rule in rules:
+        rule.build(f)
+    return f
+
+
+def _columns(problem: Problem, rows: Array, *, direct: bool) -> Formulation:
+    c, s, o, b = problem.candidates, problem.sources, problem.offers, problem.blocks.count
+    workload, model = c.workload[rows], Model()
+    source, place = np.nonzero(s.workload[:, None] == workload[None, :])
+    pools = np.unique(np.concatenate([c.pool[rows], o.pool[o.owned_nodes > 0]]))
+    on_sale = offer_by_pool(problem, ON_DEMAND)[pools]
+    firm_pools = np.unique(c.pool[rows][c.market[rows] == FIRM])
+    commitments = np.flatnonzero((o.kind == COMMITMENT) & ((o.owned_nodes > 0) | np.isin(o.pool, firm_pools)))
+    on_sale = on_sale[(on_sale >= 0) & np.isin(pools, firm_pools)]
+    most = most_replicas(problem, rows)
+    nodes = c.nodes_per_replica[rows, None] * most
+    firm = np.where((c.market[rows] == FIRM)[:, None], nodes, 0)
+    need = np.zeros((len(problem.pool_shape), b))
+    np.add.at(need, c.pool[rows], firm)
+    owned = o.owned_nodes[commitments]
+    peak = (need[o.pool[commitments]] * o.active[commitments]).max(axis=1, initial=0)
+    gangs = np.flatnonzero(problem.workloads.kind[workload] == "training")
+    kept = (s.total_units[source] > 0) | (not direct)
+    served = np.full((len(source), b), -1, dtype=np.int64)
+    served[kept] = model.columns((int(kept.sum()), b))
+    return Formulation(
+        problem=problem,
+        model=model,
+        candidates=rows,
+        pairs=np.stack([source, place]),
+        reach=np.ones(len(source), dtype=bool),
+        direct=direct,
+        pools=pools,
+        on_demand_offers=on_sale,
+        commitments=commitments,
+        gangs=gangs,
+        unit=units(problem),
+        replicas=model.columns((len(rows), b), upper=most, whole=True),
+        served=served,
+        unserved=model.columns((len(s.workload), max(b, len(problem.blocks.probability)))),
+        on_demand=model.columns((len(on_sale), b), upper=need[o.pool[on_sale]]),
+        committed=model.columns((len(commitments),), lower=owned, upper=np.where(owned > 0, owned, peak), whole=True),
+        placed=model.columns((len(gangs),), upper=1.0, whole=True),
+        weight=problem.blocks.total_hours * np.array([float(p) for p in problem.blocks.block_probability()]),
+    )
+
+
+def units(problem: Problem) -> Array:
+    """Units an hour of the largest replica of each workload, float [W]; 1 where there is none."""
+    made = np.ones(len(problem.workloads.name))
+    np.maximum.at(made, problem.candidates.workload, problem.candidates.units_per_hour.astype(float))
+    return made
+
+
+def most_replicas(problem: Problem, rows: Array) -> Array:
+    """Replicas beyond which a candidate alone has capacity to spare in a block; float [C, B].
+
+    A flow needs at most ⌈demand ÷ capacity⌉; a run takes one gang; a divisible job at most all its work in one block.
+    """
+    c, s, blocks = problem.candidates, problem.sources, problem.blocks
+    capacity = np.maximum(c.units_per_hour[rows, None], 1)
+    hours = np.maximum(blocks.total_hours, 1)
+    demand = np.zeros((len(problem.workloads.name), blocks.count))
+    np.add.at(demand, s.workload, s.units_per_hour + np.where(s.window, -(-s.total_units[:, None] // hours), 0))
+    most = np.ceil(demand[c.workload[rows]] / capacity)
+    training = (problem.workloads.kind[c.workload[rows]] == "training")[:, None]
+    return np.where(training, np.minimum(most, 1), most)

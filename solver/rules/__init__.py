@@ -1,0 +1,34 @@
+"""The rules of a plan: one file a rule, one entry here."""
+
+from .base import Books, Rule, Violation
+from .budget import Budget
+from .capacity import Capacity
+from .carbon import Carbon
+from .commitment import Commitment
+from .demand import Demand
+from .gang import Gang
+from .latency import Latency
+from .on_demand import OnDemand
+from .quota import Quota
+from .residency import Residency
+from .spot import Spot
+from .transfer import Transfer
+from .window import Window
+
+RULES: tuple[Rule, ...] = (
+    Residency(),
+    Latency(),
+    Window(),
+    Demand(),  # after the rules that say where it may go
+    Capacity(),
+    OnDemand(),
+    Commitment(),
+    Spot(),
+    Quota(),
+    Gang(),
+    Budget(),
+    Transfer(),
+    Carbon(),
+)
+
+__all__ = ["RULES", "Books", "Rule", "Violation"]

@@ -1,0 +1,125 @@
+"""Budgets: what may be paid in a month, and for the nodes of any one hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..problem import COMMITMENT, SPOT
+from .base import Books, Rule, Violation, block_name
+from .commitment import upfront_by_month
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..formulation import Formulation
+    from ..problem import Problem
+
+
+class Budget(Rule):
+    """In every scenario s, money paid for nodes and transfer (penalties and the price of carbon are not money):
+
+    month p:   Σ_b∈s hours[b, p] × (on demand + spot + transfer) + commitments[p] ≤ monthly_budget[p]
+    block b:   on demand + spot + commitments in force, a node an hour        ≤ hourly_budget
+    (upfront payments as the accounting says: spread over the term, or in the month they are made and in no hour)
+    """  # noqa: D400, D415
+
+    name = "budget"
+
+    def build(self, f: Formulation) -> None:
+        """Rows for the months that have a limit, and for the hours when there is one."""
+        limits = f.problem.limits
+        months = [(p, usd) for p, usd in enumerate(limits.monthly_budget_micro_usd) if usd is not None]
+        if months:
+            self._monthly(f, months)
+        if limits.hourly_budget_micro_usd is not None:
+            self._hourly(f, limits.hourly_budget_micro_usd)
+
+    def _rates(self, f: Formulation) -> tuple[Any, Any, Any]:
+        """Dollars an hour: of a node on demand [O], of a spot replica [C] (0 when firm), of a served unit [E]."""
+        p, o = f.problem, f.problem.offers
+        spot = np.where(f.of("market") == SPOT, o.micro_usd_per_hour[f.spot_offer()] * f.of("nodes_per_replica"), 0) / 1e6
+        source, place = f.pairs
+        moved = p.sources.transfer_pico_usd_per_unit[source, p.pool_site[f.of("pool")[place]]] / 1e12
+        return o.micro_usd_per_hour[f.on_demand_offers] / 1e6, spot, moved * f.unit[p.sources.workload[source]]
+
+    def _monthly(self, f: Formulation, months: list[tuple[int, int]]) -> None:
+        p, o, blocks = f.problem, f.problem.offers, f.problem.blocks
+        scenarios = len(blocks.probability)
+        rows = f.model.rows(
+            "monthly budget",
+            (len(months), scenarios),
+            upper=np.array([usd / 1e6 for _, usd in months])[:, None],
+            label=lambda at: f"{blocks.periods[months[at[0]][0]]}" + (f", scenario {at[1]}" if scenarios > 1 else ""),
+        )
+        on_demand, spot, moved = self._rates(f)
+        mine = f.has_columns()
+        upfront = np.array([[float(x) for x in row] for row in upfront_by_month(p, f.commitments)]).reshape(-1, len(blocks.periods))
+        for row, (month, _) in zip(rows, months, strict=True):
+            at, hours = row[blocks.scenario], blocks.hours[:, month].astype(float)
+            f.model.put(at, f.on_demand, on_demand[:, None] * hours)
+            f.model.put(at, f.replicas, spot[:, None] * hours)
+            f.model.put(at, f.served[mine], moved[mine, None] * hours)
+            held = (o.micro_usd_per_hour[f.commitments] * o.paid_hours[f.commitments, month] + upfront[:, month]) / 1e6
+            f.model.put(row[:, None], f.committed[None, :], held[None, :])
+
+    def _hourly(self, f: Formulation, limit: int) -> None:
+        p, o = f.problem, f.problem.offers
+        rows = f.model.rows(
+            "hourly budget", (p.blocks.count,), upper=limit / 1e6, label=lambda at: block_name(p, at[0])
+        )
+        on_demand, spot, _ = self._rates(f)
+        f.model.put(rows, f.on_demand, on_demand[:, None])
+        f.model.put(rows, f.replicas, spot[:, None])
+        held = np.array([float(hourly_rate(p, k)) for k in f.commitments.tolist()]).reshape(-1) / 1e6
+        f.model.put(rows, f.committed[:, None], held[:, None] * o.active[f.commitments])
+
+    def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
+        """Payments recomputed from purchases and served units."""
+        limits, blocks = problem.limits, problem.blocks
+        if not any(usd is not None for usd in limits.monthly_budget_micro_usd) and limits.hourly_budget_micro_usd is None:
+            return
+        o, zero = problem.offers, np.zeros(blocks.count, dtype=object)
+        nodes = sum((bought * int(o.micro_usd_per_hour[f]) for f, bought in books.bought.items()), zero)
+        moved = zero * Fraction(0)
+        for (d, c), units in books.served.items():
+            site = problem.pool_site[problem.candidates.pool[c]]
+            moved = moved + units * Fraction(int(problem.sources.transfer_pico_usd_per_unit[d, site]), 10**6)
+        for month, budget in enumerate(limits.monthly_budget_micro_usd):
+            for s in range(len(blocks.probability)) if budget is not None else ():
+                mine = blocks.scenario == s
+                hours = blocks.hours[mine, month].astype(object)
+                paid = ((nodes + moved)[mine] * hours).sum() + self._held(problem, books, month)
+                if paid > budget:  # type: ignore[operator]
+                    where = blocks.periods[month] + (f", scenario {s}" if len(blocks.probability) > 1 else "")
+                    yield self.wrong(where, f"${float(paid) / 1e6:,.2f} paid, ${budget / 1e6:,.2f} allowed")  # type: ignore[operator]
+        if limits.hourly_budget_micro_usd is not None:
+            held = sum((n * hourly_rate(problem, k) * o.active[k].astype(object) for k, n in books.held.items()), zero)
+            for b, paid in enumerate(nodes + held):
+                if paid > limits.hourly_budget_micro_usd:
+                    yield self.wrong(block_name(problem, b), f"${float(paid) / 1e6:,.2f} an hour, ${limits.hourly_budget_micro_usd / 1e6:,.2f} allowed")
+
+    def _held(self, problem: Problem, books: Books, month: int) -> Fraction:
+        """Micro-dollars of commitments in a month."""
+        o, total = problem.offers, Fraction(0)
+        for k, held in books.held.items():
+            paid = [int(h) for h in o.paid_hours[k]]
+            total += held * int(o.micro_usd_per_hour[k]) * paid[month]
+            once = held * int(o.upfront_micro_usd[k])
+            if problem.limits.accounting == "amortised":
+                total += Fraction(once * paid[month], max(1, int(o.term_hours[k])))
+            elif not o.owned_nodes[k] and paid[month] and not any(paid[:month]):
+                total += once
+        return total
+
+
+def hourly_rate(problem: Problem, commitment: int) -> Fraction:
+    """Micro-dollars of a committed node in an hour; with its part of the upfront payment when that is spread."""
+    o = problem.offers
+    rate = Fraction(int(o.micro_usd_per_hour[commitment]))
+    if problem.limits.accounting == "amortised" and o.kind[commitment] == COMMITMENT:
+        rate += Fraction(int(o.upfront_micro_usd[commitment]), max(1, int(o.term_hours[commitment])))
+    return rate

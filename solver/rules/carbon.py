@@ -1,0 +1,90 @@
+"""Carbon: emissions of running nodes, limited or priced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..bill import Line, expected
+from ..money import round_half_even
+from .base import Books, Rule, Violation, compare, expected_hours
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..bill import Decision
+    from ..formulation import Formulation
+    from ..problem import Problem
+
+GRAMS_IN_KG = 1000
+
+
+class Carbon(Rule):
+    """Expected emissions, with grams[q] = power_w ÷ 1000 × g_co2_per_kwh of a running node in an hour:
+
+    Σ_c,b grams × nodes_per_replica[c] × hours[b] × replicas[c, b] ≤ carbon_max_g
+    cost: carbon_usd_per_kg × the same
+    """  # noqa: D400, D415
+
+    name = "carbon"
+
+    def build(self, f: Formulation) -> None:
+        """One row when there is a limit, a price when there is one."""
+        p, limits = f.problem, f.problem.limits
+        pool = f.of("pool")
+        grams = p.shapes.power_w[p.pool_shape[pool]] / 1000 * p.sites.g_co2_per_kwh[p.pool_site[pool]]
+        kg = (grams * f.of("nodes_per_replica") / GRAMS_IN_KG)[:, None] * f.weight
+        if limits.carbon_micro_usd_per_kg:
+            f.model.cost(f.replicas, kg * (limits.carbon_micro_usd_per_kg / 1e6))
+        if limits.carbon_max_g is not None:
+            row = f.model.rows("carbon", (1,), upper=limits.carbon_max_g / GRAMS_IN_KG, label=lambda _: "whole horizon, kg CO2e")
+            f.model.put(row[0], f.replicas, kg)
+
+    def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
+        """By workload, pool and month, when carbon has a price."""
+        price = problem.limits.carbon_micro_usd_per_kg
+        if not price:
+            return
+        c, sums = problem.candidates, {}  # type: ignore[var-annotated]
+        for row in np.flatnonzero(decision.replicas.any(axis=1)).tolist():
+            candidate = int(decision.candidates[row])
+            w, pool = int(c.workload[candidate]), int(c.pool[candidate])
+            rate = grams_per_node_hour(problem, pool) * int(c.nodes_per_replica[candidate]) * price / GRAMS_IN_KG
+            months = [rate * amount for amount in expected(problem, decision.replicas[row])]
+            sums[w, pool] = [a + b for a, b in zip(sums.get((w, pool), [Fraction(0)] * len(months)), months, strict=True)]
+        for (w, pool), months in sums.items():
+            for period, amount in enumerate(months):
+                yield Line(kind="carbon", workload=w, pool=pool, period=period, micro_usd=round_half_even(amount))
+
+    def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
+        """Total emissions against the limit, and their price."""
+        limits, hours = problem.limits, expected_hours(problem)
+        wanted: dict[tuple[Any, ...], Fraction] = {}
+        grams = Fraction(0)
+        for k, replicas in books.replicas.items():
+            w, pool = int(problem.candidates.workload[k]), int(problem.candidates.pool[k])
+            shape, site = problem.pool_shape[pool], problem.pool_site[pool]
+            rate = Fraction(int(problem.shapes.power_w[shape]), 1000) * Fraction(float(problem.sites.g_co2_per_kwh[site]))
+            rate *= int(problem.candidates.nodes_per_replica[k])
+            for month, period in enumerate(problem.blocks.periods):
+                part = rate * sum((hours[b][month] * int(replicas[b]) for b in np.flatnonzero(replicas)), Fraction(0))
+                grams += part
+                key = (*problem.pool_names[pool].split("/", 2), str(problem.workloads.name[w]), period)
+                wanted[key] = wanted.get(key, Fraction(0)) + part * limits.carbon_micro_usd_per_kg / 1000
+        if limits.carbon_max_g is not None and grams > limits.carbon_max_g:
+            yield self.wrong("whole horizon", f"{float(grams) / 1000:,.1f} kg CO2e, {limits.carbon_max_g / 1000:,.1f} kg allowed")
+        billed: dict[tuple[Any, ...], int] = {}
+        for r in books.plan.cost_lines.records():
+            if r["kind"] == "carbon":
+                key = tuple(r[n] for n in ("provider", "region", "node", "workload", "period"))
+                billed[key] = billed.get(key, 0) + r["micro_usd"]
+        yield from compare(self, wanted, billed)
+
+
+def grams_per_node_hour(problem: Problem, pool: int) -> Fraction:
+    """Emissions of a running node in an hour, exact."""
+    watts = int(problem.shapes.power_w[problem.pool_shape[pool]])
+    return Fraction(watts, 1000) * Fraction(float(problem.sites.g_co2_per_kwh[problem.pool_site[pool]]))

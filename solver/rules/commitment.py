@@ -1,0 +1,114 @@
+"""Commitments: whole nodes for a term, shared by all workloads of the pool, paid whether used or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..bill import Line, by_month, firm_use, split_over_workloads
+from ..problem import COMMITMENT
+from .base import Books, Rule, Violation, compare
+from .on_demand import use_weights
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..bill import Decision
+    from ..formulation import Formulation
+    from ..problem import Problem
+
+Array = np.ndarray  # type: ignore[type-arg]
+
+
+class Commitment(Rule):
+    """Each commitment k: committed[k] whole; those owned already are exactly as many as are owned.
+
+    cost in month p: committed[k] × (usd_per_hour × paid_hours[k, p] + upfront[k, p]), where the upfront payment is
+    spread over the hours of its term (amortised), or stands in the month the term starts (cash)
+    """
+
+    name = "commitment"
+
+    def build(self, f: Formulation) -> None:
+        """Bounds come with the columns; here the owned ones are fixed and all are priced."""
+        o = f.problem.offers
+        hourly = (o.micro_usd_per_hour[f.commitments, None] * o.paid_hours[f.commitments]).sum(axis=1) / 1e6
+        upfront = np.array([float(sum(row)) for row in upfront_by_month(f.problem, f.commitments)]) / 1e6
+        f.model.cost(f.committed, hourly + upfront.reshape(hourly.shape))
+        owned = o.owned_nodes[f.commitments]
+        fixed = np.flatnonzero(owned > 0)
+        bound = owned[fixed].astype(float)
+        rows = f.model.rows("owned", (len(fixed),), lower=bound, upper=bound, keys=f.commitments[fixed])
+        f.model.put(rows, f.committed[fixed], 1.0)
+
+    def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
+        """Each month's payment, split over the node-hours that workloads used of it, and the idle rest."""
+        o = problem.offers
+        for k, offer in enumerate(decision.commitments.tolist()):
+            nodes = int(decision.committed[k])
+            if not nodes:
+                continue
+            pool, option = int(o.pool[offer]), str(o.option[offer])
+            hourly = [Fraction(nodes * int(o.micro_usd_per_hour[offer]) * int(h)) for h in o.paid_hours[offer]]
+            upfront = [nodes * u for u in upfront_by_month(problem, np.array([offer]))[0]]
+            weights = self._weights(problem, decision, offer, nodes)
+            yield from split_over_workloads("compute", pool, option, hourly, weights)
+            yield from split_over_workloads("upfront", pool, option, upfront, weights)
+
+    def _weights(self, problem: Problem, decision: Decision, offer: int, nodes: int) -> Any:
+        """Node-hours of this commitment used by each workload, and idle ones: commitments of a pool are used alike."""
+        by_workload, running, held = firm_use(problem, decision, int(problem.offers.pool[offer]))
+        active = problem.offers.active[offer]
+        zipped = list(zip(running.tolist(), held.tolist(), active.tolist(), strict=True))
+        share = [Fraction(nodes * min(r, h), h * r) if a and r and h else Fraction(0) for r, h, a in zipped]
+        idle = [nodes * (1 - Fraction(min(r, h), h)) if a and h else Fraction(0) for r, h, a in zipped]
+        weights = use_weights(problem, by_workload, share)
+        weights[-1] = by_month(problem, idle)
+        for period in np.flatnonzero(problem.offers.paid_hours[offer] > 0):
+            if not any(weights[:, period]):
+                weights[-1, period] = Fraction(1)
+        return weights
+
+    def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
+        """Owned commitments are held as owned; each month is billed for its hours and its part of the upfront payment."""
+        o, periods = problem.offers, problem.blocks.periods
+        hourly: dict[tuple[Any, ...], Fraction] = {}
+        upfront: dict[tuple[Any, ...], Fraction] = {}
+        for offer in np.flatnonzero(o.kind == COMMITMENT).tolist():
+            held, owned = books.held.get(offer, 0), int(o.owned_nodes[offer])
+            name = f"{problem.pool_names[o.pool[offer]]} {o.option[offer]}"
+            if owned and held != owned:
+                yield self.wrong(name, f"{owned} nodes are owned, the plan holds {held}")
+            if not held:
+                continue
+            place = (*problem.pool_names[o.pool[offer]].split("/", 2), str(o.option[offer]))
+            start = next((m for m, h in enumerate(o.paid_hours[offer]) if h), 0)
+            for month, period in enumerate(periods):
+                key, paid = (*place, period), int(o.paid_hours[offer, month])
+                amount = Fraction(held * int(o.micro_usd_per_hour[offer]) * paid)
+                hourly[key] = hourly.get(key, Fraction(0)) + round(amount)
+                once = Fraction(held * int(o.upfront_micro_usd[offer]))
+                if problem.limits.accounting == "amortised":
+                    part = once * paid / max(1, int(o.term_hours[offer]))
+                else:
+                    part = once if month == start and not owned else Fraction(0)
+                upfront[key] = upfront.get(key, Fraction(0)) + round(part)
+        options = {str(o.option[f]) for f in np.flatnonzero(o.kind == COMMITMENT)}
+        yield from compare(self, hourly, {k: v for k, v in books.lines("compute").items() if k[3] in options})
+        yield from compare(self, upfront, books.lines("upfront"))
+
+
+def upfront_by_month(problem: Problem, offers: Array) -> list[list[Fraction]]:
+    """Micro-dollars of upfront payment of one node in each month, exact [K][P]. What is owned was paid before (cash)."""
+    o, made = problem.offers, []
+    for offer in offers.tolist():
+        once, paid = Fraction(int(o.upfront_micro_usd[offer])), [int(h) for h in o.paid_hours[offer]]
+        if problem.limits.accounting == "amortised":
+            made.append([once * h / max(1, int(o.term_hours[offer])) for h in paid])
+        else:
+            first = paid.index(next((h for h in paid if h), paid[0]))
+            made.append([once if m == first and not o.owned_nodes[offer] else Fraction(0) for m in range(len(paid))])
+    return made

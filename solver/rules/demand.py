@@ -1,0 +1,193 @@
+"""Demand is served, or its being unserved is named and priced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..bill import Line, expected
+from ..money import round_half_even
+from .base import Books, Rule, Violation, block_name, compare, expected_hours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ..bill import Decision
+    from ..formulation import Formulation
+    from ..problem import Problem
+
+
+FEW = 4
+
+
+class Demand(Rule):
+    """Every unit asked for is served or left.
+
+    flows, each source d and block b:      Σ_c served[d, c, b] + unserved[d, b] ≥ demand[d, b]
+    jobs, each source d and scenario s:    Σ_b∈s hours[b] Σ_c served[d, c, b] + unserved[d, s] ≥ total[d]
+    cost:                                  price[w] × unserved units
+    """
+
+    name = "demand"
+
+    def build(self, f: Formulation) -> None:
+        """Rows for flows and for jobs, and the price of what is left."""
+        if f.direct:
+            self._covers(f)
+        else:
+            self._flows(f)
+        self._jobs(f)
+
+    def _covers(self, f: Formulation) -> None:
+        """Flows without served columns: capacity that the sources of a set can reach covers their demand.
+
+        Each set of sources T of a workload, with c over the candidates some source of T reaches (all sets of few
+        sources, else each source and all; a set that reaches no less than a larger one needs no row):
+        Σ_c units_per_hour[c] × replicas[c, b] + unserved[b] ≥ Σ_d∈T demand[d, b]
+        """
+        p, s = f.problem, f.problem.sources
+        capacity = f.of("units_per_hour").astype(float)
+        for w in np.unique(s.workload[s.total_units == 0]).tolist():
+            sources = np.flatnonzero(s.workload == w)
+            mine = (s.workload[f.pairs[0]] == w) & f.reach
+            member = np.zeros((len(sources), len(f.candidates)), dtype=bool)
+            member[np.searchsorted(sources, f.pairs[0][mine]), f.pairs[1][mine]] = True
+            sets = [t for t in _sets(len(sources)) if _needed(t, member)]
+            demand = np.array([s.units_per_hour[sources[list(t)]].sum(axis=0) for t in sets]) / f.unit[w]
+            keys = np.array([w * 2**32 + sum(1 << i for i in t) for t in sets], dtype=np.int64)
+            rows = f.model.rows(
+                f"cover {p.workloads.name[w]}", demand.shape, lower=demand, keys=keys,
+                label=lambda at, w=w: f"{p.workloads.name[w]}, {block_name(p, at[1])}",
+            )  # fmt: skip
+            for row, t in zip(rows, sets, strict=True):
+                reached = np.flatnonzero(member[list(t)].any(axis=0))
+                f.model.put(row, f.replicas[reached], capacity[reached, None] / f.unit[w])
+            left = f.unserved[sources[0], : p.blocks.count]
+            f.model.put(rows, left[None, :], 1.0)
+            f.model.cost(left, p.workloads.unserved_micro_usd_per_unit[w] * f.unit[w] / 1e6 * f.weight)
+
+    def _flows(self, f: Formulation) -> None:
+        p, s = f.problem, f.problem.sources
+        scale = f.unit[s.workload]
+        flow = np.flatnonzero(s.total_units == 0)
+        demand = s.units_per_hour[flow] / scale[flow, None]
+        rows = f.model.rows(
+            "demand",
+            demand.shape,
+            lower=demand,
+            label=lambda at: f"{_source(p, int(flow[at[0]]))}, {block_name(p, at[1])}",
+        )
+        position = np.full(len(s.workload), -1)
+        position[flow] = np.arange(len(flow))
+        mine = position[f.pairs[0]] >= 0
+        f.model.put(rows[position[f.pairs[0][mine]]], f.served[mine], 1.0)
+        left = f.unserved[flow, : p.blocks.count]
+        f.model.put(rows, left, 1.0)
+        price = p.workloads.unserved_micro_usd_per_unit[s.workload[flow]] * scale[flow] / 1e6
+        f.model.cost(left, price[:, None] * f.weight)
+
+    def _jobs(self, f: Formulation) -> None:
+        p, s, count = f.problem, f.problem.sources, len(f.problem.blocks.probability)
+        scale = f.unit[s.workload]
+        job = np.flatnonzero(s.total_units > 0)
+        total = np.broadcast_to((s.total_units[job] / scale[job])[:, None], (len(job), count))
+        rows = f.model.rows(
+            "work", total.shape, lower=total, label=lambda at: f"{_source(p, int(job[at[0]]))}, scenario {at[1]}"
+        )
+        position = np.full(len(s.workload), -1)
+        position[job] = np.arange(len(job))
+        mine = position[f.pairs[0]] >= 0
+        at = position[f.pairs[0][mine]]
+        f.model.put(rows[at[:, None], p.blocks.scenario[None, :]], f.served[mine], p.blocks.total_hours.astype(float))
+        left = f.unserved[job, :count]
+        f.model.put(rows, left, 1.0)
+        price = p.workloads.unserved_micro_usd_per_unit[s.workload[job]] * scale[job] / 1e6
+        f.model.cost(left, price[:, None] * np.array([float(x) for x in p.blocks.probability]))
+
+    def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
+        """Unserved units at their price; those of a job stand in the last month of its window."""
+        s, price = problem.sources, problem.workloads.unserved_micro_usd_per_unit
+        totals: dict[tuple[int, int], Fraction] = {}
+        for d in range(len(s.workload)):
+            w = int(s.workload[d])
+            months = expected(problem, decision.unserved[d])
+            left = sum((p * int(u) for p, u in zip(problem.blocks.probability, decision.undone[d], strict=True)), Fraction(0))
+            months[int(np.flatnonzero(problem.blocks.hours[s.window[d]].sum(axis=0))[-1]) if s.window[d].any() else -1] += left
+            for period, amount in enumerate(months):
+                totals[w, period] = totals.get((w, period), Fraction(0)) + amount * int(price[w])
+        for (w, period), total in totals.items():
+            yield Line(kind="unserved", workload=w, period=period, micro_usd=round_half_even(total))
+
+    def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
+        """Served + unserved = asked for; nothing unserved where it must be served; the penalty is billed."""
+        s = problem.sources
+        hours = problem.blocks.total_hours
+        for d in range(len(s.workload)):
+            served = sum((v for (source, _), v in books.served.items() if source == d), np.zeros(len(hours), dtype=object))
+            must = bool(problem.workloads.must_serve[s.workload[d]])
+            if s.total_units[d] > 0:
+                yield from self._job_violations(problem, books, d, served, must)
+                continue
+            left = books.unserved_flow.get(d, np.zeros(len(hours), dtype=object))
+            short = s.units_per_hour[d].astype(object) - served - left
+            for b in np.flatnonzero(short != 0):
+                yield self.wrong(f"{_source(problem, d)}, {block_name(problem, int(b))}", f"{short[b]} units an hour are neither served nor named unserved")
+            if must and (left > 0).any():
+                yield self.wrong(_source(problem, d), f"{max(left)} units an hour unserved, though all must be served")
+        yield from self._penalties(problem, books)
+
+    def _job_violations(self, problem: Problem, books: Books, d: int, served: Any, must: bool) -> Iterator[Violation]:  # noqa: FBT001
+        for scenario in range(len(problem.blocks.probability)):
+            mine = problem.blocks.scenario == scenario
+            done = int((served * problem.blocks.total_hours.astype(object))[mine].sum())
+            left = books.unserved_job.get((d, scenario), 0)
+            short = int(problem.sources.total_units[d]) - done - left
+            if short > 0 or (left > 0 and short < 0):
+                yield self.wrong(f"{_source(problem, d)}, scenario {scenario}", f"{short} units neither done nor named unserved")
+            if must and left > 0:
+                yield self.wrong(_source(problem, d), f"{left} units not done in scenario {scenario}, though all must be")
+
+    def _penalties(self, problem: Problem, books: Books) -> Iterator[Violation]:
+        """A job's penalty stands in the last month in which its window has an hour."""
+        blocks, s = problem.blocks, problem.sources
+        expected: dict[tuple[Any, ...], Fraction] = {}
+        weights, months = expected_hours(problem), range(len(blocks.periods))
+
+        def owe(d: int, month: int, amount: Fraction) -> None:
+            w = int(s.workload[d])
+            key = (str(problem.workloads.name[w]), blocks.periods[month])
+            expected[key] = expected.get(key, Fraction(0)) + amount * int(problem.workloads.unserved_micro_usd_per_unit[w])
+
+        for d, left in books.unserved_flow.items():
+            for b, month in ((b, m) for b in np.flatnonzero(left) for m in months):
+                owe(d, month, weights[b][month] * int(left[b]))
+        for (d, k), units in books.unserved_job.items():
+            inside = [m for m in months if any(blocks.hours[b, m] for b in np.flatnonzero(s.window[d]))]
+            owe(d, inside[-1] if inside else months[-1], blocks.probability[k] * units)
+        found: dict[tuple[Any, ...], int] = {}
+        for r in books.plan.cost_lines.records():
+            if r["kind"] == "unserved":
+                found[r["workload"], r["period"]] = found.get((r["workload"], r["period"]), 0) + r["micro_usd"]
+        yield from compare(self, expected, found)
+
+
+def _sets(count: int) -> list[tuple[int, ...]]:
+    """Sets of sources, largest first: all of up to FEW sources, else the whole and each alone."""
+    sizes = range(count, 0, -1) if count <= FEW else (count, 1)
+    return [t for size in sizes for t in combinations(range(count), size)]
+
+
+def _needed(members: tuple[int, ...], reach: Any) -> bool:
+    """Whether a set reaches fewer candidates than the whole does."""
+    whole = len(members) == len(reach)
+    return whole or bool((reach[list(members)].any(axis=0) != reach.any(axis=0)).any())
+
+
+def _source(problem: Problem, d: int) -> str:
+    name = str(problem.workloads.name[problem.sources.workload[d]])
+    return f"{name}/{problem.sources.origin[d]}" if problem.sources.origin[d] else name

@@ -1,0 +1,138 @@
+"""Spot: cheap nodes that may go away; a cap on how much of a workload, of a region and of a zone may rest on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..bill import Line, expected
+from ..money import round_half_even
+from ..problem import SPOT
+from .base import Books, Rule, Violation, block_name, compare, expected_hours
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..bill import Decision
+    from ..formulation import Formulation
+    from ..problem import Problem
+
+
+class Spot(Rule):
+    """Each workload w and block b, with capacity = units_per_hour × replicas (spot units derated by interruptions):
+
+    Σ spot capacity             ≤ max_spot_share[w] × Σ capacity
+    Σ spot capacity in region r ≤ min(max_spot_share_per_region[w], zones[r] × max_spot_share_per_zone[w]) × Σ capacity
+    cost: usd_per_hour of spot × hours[b] × nodes
+    (nodes of a region are taken to be spread evenly over its zones)
+    """  # noqa: D400, D415
+
+    name = "spot"
+
+    def build(self, f: Formulation) -> None:
+        """Shares, and the price of running spot nodes."""
+        p = f.problem
+        spot = np.flatnonzero(f.of("market") == SPOT)
+        price = p.offers.micro_usd_per_hour[f.spot_offer()[spot]] * f.of("nodes_per_replica")[spot] / 1e6
+        f.model.cost(f.replicas[spot], price[:, None] * f.weight)
+        workload, site = f.of("workload"), p.pool_site[f.of("pool")]
+        for w in np.unique(workload[spot]).tolist():
+            mine = np.flatnonzero(workload == w)
+            share = p.workloads.max_spot_share[w]
+            if share < 1:
+                self._share(f, w, mine, spot[workload[spot] == w], float(share), "")
+            for r in np.unique(site[spot[workload[spot] == w]]).tolist():
+                cap = region_share(p, w, r)
+                if cap < min(share, 1):
+                    part = spot[(workload[spot] == w) & (site[spot] == r)]
+                    self._share(f, w, mine, part, float(cap), f"{p.sites.provider[r]}/{p.sites.region[r]}")
+
+    def _share(self, f: Formulation, w: int, every: Any, spot: Any, share: float, place: str) -> None:
+        p = f.problem
+        name = f"{p.workloads.name[w]} {place}".strip()
+        capacity = f.of("units_per_hour") / f.unit[w]
+        rows = f.model.rows(
+            f"spot share {name}", (p.blocks.count,), upper=0.0, label=lambda at: f"{name}, {block_name(p, at[0])}"
+        )
+        f.model.put(rows, f.replicas[every], -share * capacity[every, None])
+        f.model.put(rows, f.replicas[spot], capacity[spot, None])
+
+    def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
+        """Running spot nodes of each workload at their price."""
+        o = problem.offers
+        for offer in np.flatnonzero(o.kind == SPOT).tolist():
+            pool, price = int(o.pool[offer]), int(o.micro_usd_per_hour[offer])
+            if not (problem.candidates.pool[decision.candidates] == pool).any():
+                continue
+            by_workload = decision.nodes_by_workload(problem, pool, SPOT)
+            for w in np.flatnonzero(by_workload.any(axis=1)).tolist():
+                for period, amount in enumerate(expected(problem, by_workload[w])):
+                    micro = round_half_even(price * amount)
+                    yield Line(kind="compute", pool=pool, option=str(o.option[offer]), workload=w, period=period, micro_usd=micro)
+
+    def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
+        """Shares as fractions of whole units, purchases equal to running nodes, and their price."""
+        yield from self._shares(problem, books)
+        o, hours = problem.offers, expected_hours(problem)
+        price = {int(o.pool[f]): f for f in np.flatnonzero(o.kind == SPOT).tolist()}
+        wanted: dict[tuple[Any, ...], Fraction] = {}
+        bought = {int(o.pool[f]): nodes for f, nodes in books.bought.items() if o.kind[f] == SPOT}
+        running = books.nodes(problem, SPOT)
+        for pool in running.keys() | bought.keys():
+            nodes = running.get(pool, 0 * hours_row(problem))
+            if (nodes != bought.get(pool, 0 * nodes)).any():
+                yield self.wrong(str(problem.pool_names[pool]), "spot nodes bought are not the spot nodes that run")
+            if pool not in price:
+                yield self.wrong(str(problem.pool_names[pool]), "has no spot market")
+        for c, replicas in books.replicas.items():
+            pool, w = int(problem.candidates.pool[c]), int(problem.candidates.workload[c])
+            if problem.candidates.market[c] != SPOT or pool not in price:
+                continue
+            rate = int(o.micro_usd_per_hour[price[pool]]) * int(problem.candidates.nodes_per_replica[c])
+            place = (*problem.pool_names[pool].split("/", 2), str(o.option[price[pool]]))
+            for b in np.flatnonzero(replicas):
+                for month, period in enumerate(problem.blocks.periods):
+                    key = (*place, str(problem.workloads.name[w]), period)
+                    wanted[key] = wanted.get(key, Fraction(0)) + hours[b][month] * int(replicas[b]) * rate
+        options = {str(o.option[f]) for f in np.flatnonzero(o.kind == SPOT)}
+        billed: dict[tuple[Any, ...], int] = {}
+        for r in books.plan.cost_lines.records():
+            if r["kind"] == "compute" and r["option"] in options:
+                key = tuple(r[n] for n in ("provider", "region", "node", "option", "workload", "period"))
+                billed[key] = billed.get(key, 0) + r["micro_usd"]
+        yield from compare(self, wanted, billed)
+
+    def _shares(self, problem: Problem, books: Books) -> Iterator[Violation]:
+        c, every, spot = problem.candidates, {}, {}  # type: ignore[var-annotated]
+        for k, replicas in books.replicas.items():
+            w, units = int(c.workload[k]), replicas * int(c.units_per_hour[k])
+            every[w] = every.get(w, 0) + units
+            if c.market[k] == SPOT:
+                site = int(problem.pool_site[c.pool[k]])
+                spot.setdefault(w, {}).setdefault(site, 0 * units)
+                spot[w][site] = spot[w][site] + units
+        for w, places in spot.items():
+            limits = {"": (sum(places.values()), problem.workloads.max_spot_share[w])}
+            limits |= {
+                f" in {problem.sites.provider[r]}/{problem.sites.region[r]}": (units, region_share(problem, w, r))
+                for r, units in places.items()
+            }
+            for place, (units, share) in limits.items():
+                for b, (part, whole) in enumerate(zip(units, every[w], strict=True)):
+                    if part > share * whole:
+                        name = f"{problem.workloads.name[w]}{place}, {block_name(problem, b)}"
+                        yield self.wrong(name, f"{part} of {whole} units an hour on spot, at most {float(share):.1%} allowed")
+
+
+def region_share(problem: Problem, w: int, site: int) -> Fraction:
+    """Largest share of a workload's capacity on spot in a region, from the caps of region and zone."""
+    zones = max(1, int(problem.sites.zones[site]))
+    return min(problem.workloads.max_spot_share_per_region[w], zones * problem.workloads.max_spot_share_per_zone[w])
+
+
+def hours_row(problem: Problem) -> Any:
+    """Zeros [B] as Python integers."""
+    return np.zeros(problem.blocks.count, dtype=object)
