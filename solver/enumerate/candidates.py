@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SPOT_MARKET = 1  # problem.MARKETS; problem.SPOT is a kind of offer with, as it happens, the same number
-OPEN, RESIDENCY, REGIONS, LATENCY, NO_FIRM, INTERRUPTED = range(6)  # why a pool has no candidate
+OPEN, RESIDENCY, REGIONS, LATENCY, NO_FIRM, INTERRUPTED, TOO_SLOW, REASONS = range(
+    8
+)  # why a pool is closed; last their number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +89,12 @@ class Finder:
         near = Places(mode=near.mode, pool=near.pool, reach=reach[:, why == OPEN], market=near.market, units=near.units)
         found = self._markets(workload, modes, near)
         kept = found.take(_undominated(workload, modes, found))
+        kept, slow = _in_time(workload, kept, sources)
         nearest = np.full(len(self.pools.names), np.inf)
         np.minimum.at(nearest, places.pool, total.min(axis=0))
-        reason = self._reasons(workload, places, why, near, kept)
+        reason = self._reasons(workload, places, why, near)
+        reason[slow] = TOO_SLOW
+        reason[kept.pool] = -1
         return kept, self._excuses(workload, modes, shape, reason, nearest)
 
     def _shapes(self, modes: ModeTable) -> Array:
@@ -135,13 +140,12 @@ class Finder:
         )
         return made.take(np.lexsort((made.mode, made.market, made.pool)))
 
-    def _reasons(self, workload: Workload, places: Places, why: Array, near: Places, kept: Places) -> Array:
+    def _reasons(self, workload: Workload, places: Places, why: Array, near: Places) -> Array:
         """Why each pool of the workload's shapes has no candidate, int64 [Q]; -1 where it has one, or no mode."""
         reason = np.full(len(self.pools.names), -1)
         np.maximum.at(reason, places.pool, np.where(why == OPEN, -1, why))
         reason[near.pool] = INTERRUPTED if workload.max_spot_share > 0 else NO_FIRM
         reason[near.pool[np.isnan(self.interruptions[near.pool])]] = NO_FIRM
-        reason[kept.pool] = -1
         return reason
 
     def _excuses(
@@ -152,10 +156,10 @@ class Finder:
         detail = "no region sells it under the options allowed"
         made = [_excuse(workload, key, "no offer", detail) for key in sorted(set(unsold))]
         rows = np.flatnonzero(reason >= 0)
-        pairs = self.pools.shape[rows] * (INTERRUPTED + 1) + reason[rows]
+        pairs = self.pools.shape[rows] * REASONS + reason[rows]
         for pair in np.unique(pairs):
             mine = rows[pairs == pair]
-            index, code = divmod(int(pair), INTERRUPTED + 1)
+            index, code = divmod(int(pair), REASONS)
             bottleneck, detail = self._words(workload, code, mine, nearest)
             key, regions = self.pools.shapes[index], int(self.count[index])
             made.append(_excuse(workload, key, bottleneck, f"{detail} ({len(mine)} of {regions} regions)"))
@@ -172,6 +176,8 @@ class Finder:
             return "latency", f"{nearest[best]:.0f} ms to the first token at best, from {region}; target {target:g} ms"
         if code == NO_FIRM:
             return "spot", "sold only as spot, which the workload does not allow"
+        if code == TOO_SLOW:
+            return "deadline", "no gang of this shape finishes within the window"
         return "spot", "interruptions leave no throughput"
 
 
@@ -204,6 +210,17 @@ def _undominated(workload: Workload, modes: ModeTable, places: Places) -> Array:
                 )
             keep[other[better]] = False
     return keep
+
+
+def _in_time(workload: Workload, places: Places, sources: Sequence[Source]) -> tuple[Places, Array]:
+    """Without the gangs too slow for their window, if all must be done and another gang can; and the pools of those.
+
+    Exact: a run takes one place, so what cannot finish alone is never part of a plan.
+    """
+    if workload.kind != "training" or workload.unserved_usd_per_unit is not None:
+        return places, np.zeros(0, dtype=np.int64)
+    enough = places.units * sources[0].hours >= sources[0].total_units
+    return (places.take(enough), places.pool[~enough]) if enough.any() else (places, np.zeros(0, dtype=np.int64))
 
 
 def candidate_table(found: Sequence[tuple[ModeTable, Places]], pool: Array) -> Candidates:

@@ -84,10 +84,13 @@ def check_options(catalog: Catalog, options: Sequence[str]) -> None:
     """Refuse options that nobody sells or that cannot be planned."""
     if not options:
         raise InputError("no purchase option is allowed", where="options", mend="name at least one, such as on_demand")
-    kinds = dict(zip(catalog.offers.option.tolist(), catalog.offers.kind.tolist(), strict=True))
+    from costdata.packaged import options as packaged
+
+    kinds = {name: option.kind for name, option in packaged().items()}
+    kinds |= dict(zip(catalog.offers.option.tolist(), catalog.offers.kind.tolist(), strict=True))
     for option in options:
-        known("option", option, {*kinds, "on_demand", "spot"}, "options")
-        if kinds.get(option, "on_demand") not in OFFER_KINDS:
+        known("option", option, kinds, "options")
+        if kinds[option] not in OFFER_KINDS:
             mend = "leave it out; `autoparallel prices` lists what it costs"
             raise InputError(f"{option} is priced, but cannot be planned yet", where="options", mend=mend)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..calendar import Cells, Horizon, Scenario, exact, units_per_hour
+from ..calendar import HOURS_A_DAY, Cells, Horizon, Scenario, exact, units_per_hour
 from ..errors import InputError
 from .names import as_input
 
@@ -39,6 +39,11 @@ class Source:
     rtt_ms: Mapping[Key, float]
     micro_usd_per_gb: Mapping[Key, int]
     gb_per_unit: Fraction
+
+    @property
+    def hours(self) -> int:
+        """Hours of a job's window."""
+        return (self.days[1] - self.days[0]).days * HOURS_A_DAY if self.days else 0
 
     def round_trips(self, sites: Sequence[Key]) -> Array:
         """Milliseconds to each site, float [R]; a job has none."""

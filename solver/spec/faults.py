@@ -29,9 +29,9 @@ WANTED = {  # type of a pydantic error: what the field takes
     "list_type": "a list",
     "date_type": "a day",
     "value_error": "a day",
-    "model_type": "fields",
-    "model_attributes_type": "fields",
-    "dict_type": "fields",
+    "model_type": "a set of fields",
+    "model_attributes_type": "a set of fields",
+    "dict_type": "a set of fields",
 }
 UNDERSCORES = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)+", re.ASCII)
 LEADING_ZERO = re.compile(r"[-+]?0[0-9]+", re.ASCII)
@@ -83,7 +83,9 @@ def _fault(place: Place, errors: list[Mapping[str, Any]], data: Any) -> Fault:
         return _wrong_kind(place, found)
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", errors[0]["ctx"]["expected"])
-        return Fault(place, f"must be one of {', '.join(allowed)}, not {shown(found)}", nearest(str(found)[:80], allowed))
+        return Fault(
+            place, f"must be one of {', '.join(allowed)}, not {shown(found)}", nearest(str(found)[:80], allowed)
+        )
     wanted = list(dict.fromkeys(WANTED.get(e["type"], e["msg"]) for e in errors))
     return Fault(place, f"must be {' or '.join(wanted)}, not {shown(found)}", _mend(found, wanted, field))
 
@@ -91,7 +93,7 @@ def _fault(place: Place, errors: list[Mapping[str, Any]], data: Any) -> Fault:
 def _wrong_kind(place: Place, found: Any) -> Fault:
     kinds = ", ".join(KINDS)
     if not isinstance(found, dict):
-        return Fault(place, f"must be fields, not {shown(found)}", "write {name: …, kind: …, …}")
+        return Fault(place, f"must be a set of fields, not {shown(found)}", "write {name: …, kind: …, …}")
     if "kind" not in found:
         return Fault((*place, "kind"), "is missing", f"add kind: one of {kinds}")
     kind = found["kind"]
@@ -103,7 +105,7 @@ def shown(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, (dict, list)):
-        return "fields" if isinstance(value, dict) else "a list"
+        return "a set of fields" if isinstance(value, dict) else "a list"
     if isinstance(value, (bool, datetime.date)):
         return str(value).lower()
     return ascii(value) if len(ascii(value)) <= 60 else ascii(value)[:57] + "…"  # noqa: PLR2004
@@ -120,8 +122,12 @@ def _mend(found: Any, wanted: list[str], field: str) -> str:
     if "a list" in wanted:
         return f"write {field}: [{found if isinstance(found, str) and found.isprintable() else '…'}]"[:80]
     if wanted == ["a text"] and not isinstance(found, (dict, list)):
-        return f'put it in quotes: "{str(found).lower() if isinstance(found, bool) else found}"' if found is not None else ""
-    return "write field: value, one a line" if wanted == ["fields"] else ""
+        return (
+            f'put it in quotes: "{str(found).lower() if isinstance(found, bool) else found}"'
+            if found is not None
+            else ""
+        )
+    return "write field: value, one a line" if wanted == ["a set of fields"] else ""
 
 
 def _mend_number(found: Any, wanted: list[str]) -> str:
@@ -137,7 +143,11 @@ def _mend_number(found: Any, wanted: list[str]) -> str:
             return f"write {int(text)}, without leading zeros"
         if EXPONENT.fullmatch(text):
             return "write the number out, without an exponent"
-    return "write a whole number in digits, without quotes" if "a number" not in wanted else "write it in digits, without quotes"
+    return (
+        "write a whole number in digits, without quotes"
+        if "a number" not in wanted
+        else "write it in digits, without quotes"
+    )
 
 
 def _fields(place: Place, data: Any) -> list[str]:
@@ -159,7 +169,8 @@ def error_of(faults: list[Fault], document: Document) -> InputError:
         fault = faults[0]
         return InputError(fault.message, where=_where(fault.place, document), mend=fault.mend)
     lines = [
-        f"{_where(f.place, document, short=True)}: {f.message}" + (f" ({f.mend})" if f.mend else "") for f in faults[:MOST]
+        f"{_where(f.place, document, short=True)}: {f.message}" + (f" ({f.mend})" if f.mend else "")
+        for f in faults[:MOST]
     ]
     more = [f"and {len(faults) - MOST} more"] if len(faults) > MOST else []
     return InputError("\n  ".join([f"{len(faults)} faults", *lines, *more]), where=document.name)

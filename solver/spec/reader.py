@@ -58,7 +58,9 @@ def read(path: str | os.PathLike[str]) -> Document:
 def parse(content: bytes, *, name: str, suffix: str) -> Document:
     """Read the content of a file of this suffix."""
     if suffix not in SUFFIXES:
-        raise InputError(f"cannot read {suffix or 'a file without suffix'}", where=name, mend=f"use {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"cannot read {suffix or 'a file without suffix'}", where=name, mend=f"use {', '.join(SUFFIXES)}"
+        )
     if len(content) > MAX_BYTES:
         raise InputError(f"larger than {MAX_BYTES:,} bytes", where=name, mend="a spec is a short file")
     try:
@@ -89,9 +91,10 @@ def _bytes(path: str | os.PathLike[str]) -> bytes:
         if Path(path).is_symlink():
             raise InputError("is a symbolic link", where=name, mend="name the file itself") from None
         raise InputError(f"cannot be opened: {getattr(error, 'strerror', error)}", where=name) from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InputError("is not a regular file", where=name, mend="name a .yaml, .toml or .json file")
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise InputError("is not a regular file", where=name, mend="name a .yaml, .toml or .json file")
         try:
             return file.read(MAX_BYTES + 1)
         except OSError as error:
@@ -110,7 +113,9 @@ def _yaml(text: str, name: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}" if mark else name
-        raise InputError(str(error.problem or "is not YAML"), where=place, mend="see the line and the one before") from None
+        raise InputError(
+            str(error.problem or "is not YAML"), where=place, mend="see the line and the one before"
+        ) from None
     except (YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"is not YAML: {str(error).splitlines()[0]:.200}", where=name) from None
     return Document(data, name, builder.lines)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from ..errors import InputError
 from ..workloads import KINDS, Workload
 from .model import Spec
+from .reader import DAY
 from .words import MEANING
 
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -26,9 +27,11 @@ Place = tuple[str | int, ...]
 
 def _day(value: Any) -> Any:
     """A date as YAML and TOML give it, or as JSON writes it."""
-    if isinstance(value, str):
-        return datetime.date.fromisoformat(value) if len(value) == len("2027-01-01") else None
-    return value if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime) else None
+    if isinstance(value, str) and DAY.fullmatch(value):
+        return datetime.date.fromisoformat(value)
+    if not isinstance(value, datetime.date) or isinstance(value, datetime.datetime):
+        raise ValueError("a day")  # noqa: TRY004 (pydantic reads ValueError)
+    return value
 
 
 PLAIN: dict[Any, Any] = {

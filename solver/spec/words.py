@@ -11,7 +11,10 @@ MEANING = MappingProxyType(
         ("Spec", "prices"): "which prices and offers to use",
         ("Spec", "workloads"): "what is to run",
         ("Spec", "limits"): "quotas, budgets and carbon",
-        ("Spec", "accounting"): "upfront payments spread over their term (amortised) or in the month they are due (cash)",
+        (
+            "Spec",
+            "accounting",
+        ): "upfront payments spread over their term (amortised) or in the month they are due (cash)",
         ("Spec", "commitment_starts"): "days on which new commitments may start; by default the horizon's first",
         ("Spec", "scenarios"): "futures to be ready for; by default one in which demand is as written",
         ("Horizon", "start"): "first day (UTC)",
@@ -24,7 +27,10 @@ MEANING = MappingProxyType(
         ("Prices", "options"): "purchase options that may be used",
         ("NamedLimits", "quotas"): "how many nodes may be held at once",
         ("NamedLimits", "default_max_nodes"): "nodes at most in every region and node shape without a quota of its own",
-        ("NamedLimits", "monthly_budget_usd"): "dollars a calendar month: one amount for all, or a list with one for each",
+        (
+            "NamedLimits",
+            "monthly_budget_usd",
+        ): "dollars a calendar month: one amount for all, or a list with one for each",
         ("NamedLimits", "hourly_budget_usd"): "dollars an hour, in any hour",
         ("NamedLimits", "carbon_max_kg"): "kg CO2e over the horizon, expected over the scenarios",
         ("NamedLimits", "carbon_usd_per_kg"): "price put on a kg CO2e",
