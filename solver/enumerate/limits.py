@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..calendar import exact
 from ..errors import InputError
@@ -15,6 +15,7 @@ from .names import known
 
 if TYPE_CHECKING:
     from costdata import Catalog
+    from costdata.schema import Quota as CatalogQuota
 
     from ..problem import Accounting
     from .offers import Pools
@@ -116,20 +117,18 @@ def _quotas(wanted: NamedLimits, catalog: Catalog, pools: Pools) -> tuple[Quota,
     """The spec's and the account's quotas (the lower of two of the same name), then one for each other pool."""
     for quota in wanted.quotas:
         _check_names(quota, catalog)
-    least: dict[tuple[str, str, str, str], int] = {}
-    for q in (*wanted.quotas, *catalog.quotas):
-        key = (q.provider, q.region, q.node, q.kind)
-        least[key] = min(q.max_nodes, least.get(key, q.max_nodes))
+    least: dict[str, NamedQuota] = {}
+    for quota in (*wanted.quotas, *map(_named, catalog.quotas)):
+        least[quota.name] = min(quota, least.get(quota.name, quota), key=lambda q: q.max_nodes)
     made: list[Quota] = []
     own: set[int] = set()
-    for key in sorted(least):
-        provider, region, node, kind = key
-        name = NamedQuota(provider=provider, region=region, node=node, kind=kind, max_nodes=least[key]).name  # type: ignore[arg-type]
-        rows = tuple(i for i, pool in enumerate(pools.names) if _matches((provider, region, node), pool))
-        if ANY not in key[:3]:
+    for name, quota in sorted(least.items()):
+        pattern = (quota.provider, quota.region, quota.node)
+        rows = tuple(i for i, pool in enumerate(pools.names) if _matches(pattern, pool))
+        if ANY not in pattern:
             own.update(rows)
         if rows:
-            made.append(Quota(name=name, pools=rows, kind=kind, max_nodes=least[key]))  # type: ignore[arg-type]
+            made.append(Quota(name=name, pools=rows, kind=quota.kind, max_nodes=quota.max_nodes))
     if wanted.default_max_nodes is not None:
         made += [
             Quota(name="/".join(pool), pools=(i,), kind="any", max_nodes=wanted.default_max_nodes)
@@ -137,6 +136,11 @@ def _quotas(wanted: NamedLimits, catalog: Catalog, pools: Pools) -> tuple[Quota,
             if i not in own
         ]
     return tuple(made)
+
+
+def _named(q: CatalogQuota) -> NamedQuota:
+    fields: dict[str, Any] = {f: getattr(q, f) for f in ("provider", "region", "node", "kind", "max_nodes")}
+    return NamedQuota(**fields)
 
 
 def _matches(pattern: tuple[str, str, str], pool: tuple[str, str, str]) -> bool:

@@ -49,7 +49,7 @@ class Fault:
 
 
 def of_schema(errors: Iterable[Mapping[str, Any]], data: Any) -> list[Fault]:
-    """Faults of pydantic's errors: one a place, alternatives joined, and only the deepest where one explains another."""
+    """Faults of pydantic's errors: one a place, alternatives joined; where one explains another, only the deepest."""
     by_place: dict[Place, list[Mapping[str, Any]]] = {}
     for error in errors:
         by_place.setdefault(_place(error, data), []).append(error)
@@ -152,9 +152,10 @@ def _mend_number(found: Any, wanted: list[str]) -> str:
 
 def _fields(place: Place, data: Any) -> list[str]:
     """Names of the fields there are at a place."""
-    cls, value = Spec, data
+    cls: Any = Spec
+    value: Any = data
     for step in place:
-        value = value[step] if isinstance(value, (dict, list)) else None
+        value = value[step]
         if isinstance(step, str):
             cls = dataclass_in(get_type_hints(cls)[step], value.get("kind") if isinstance(value, dict) else None)
         elif cls is Workload and isinstance(value, dict):

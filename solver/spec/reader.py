@@ -31,7 +31,7 @@ FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]{0,17})\.[0-9]{0,17}|\.[0-9]{1,17})(
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 WORDS = {w: v for v, ws in ((True, "true True TRUE"), (False, "false False FALSE")) for w in ws.split()}
 NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
-TOO_DEEP = re.compile(r"(?:[\[{]\s*+){%d}" % (MAX_DEPTH + 1))
+TOO_DEEP = re.compile(r"(?:[\[{]\s*+){" + str(MAX_DEPTH + 1) + "}")
 JSON_MARKS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 Place = tuple[str | int, ...]
 
@@ -73,14 +73,14 @@ def parse(content: bytes, *, name: str, suffix: str) -> Document:
 
 
 def _shown(path: str | os.PathLike[str]) -> str:
-    name = os.fspath(path)
-    return name if isinstance(name, str) and name.isprintable() and len(name) <= MAX_DOTS else f"{name!r:.200}"
+    name = os.fsdecode(path)
+    return name if name.isprintable() and len(name) <= MAX_DOTS else f"{name!r:.200}"
 
 
 def _bytes(path: str | os.PathLike[str]) -> bytes:
     """Bytes of a regular file; no link, folder, device or pipe, not even one that appears while we look."""
     name = _shown(path)
-    if "\0" in os.fspath(path):
+    if "\0" in os.fsdecode(path):
         raise InputError("a path cannot hold NUL", where=name)
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -221,12 +221,15 @@ def _scalar(text: str) -> Any:
         return int(text)
     if FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
-    if DAY.fullmatch(text):
-        try:
-            return datetime.date.fromisoformat(text)
-        except ValueError:
-            return text
-    return text
+    return _day(text) if DAY.fullmatch(text) else text
+
+
+def _day(text: str) -> datetime.date | str:
+    """A day, or the text of one that no calendar has."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return text
 
 
 def _json(text: str, name: str) -> Document:
@@ -270,7 +273,7 @@ def _sound(load: Callable[[], Any], name: str, language: str) -> Document:
     except RecursionError:
         raise InputError(f"more than {MAX_DEPTH} levels deep", where=name, mend="a spec needs six") from None
     except ValueError as error:
-        raise InputError(f"is not {language}: {str(error):.200}", where=name) from None
+        raise InputError(f"is not {language}: {error!s:.200}", where=name) from None
     waiting, count = [(data, 0)], 0
     while waiting:
         value, depth = waiting.pop()

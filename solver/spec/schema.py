@@ -67,7 +67,7 @@ def translate(hint: Any) -> Any:
     if hint is Workload:
         kinds = functools.reduce(operator.or_, (model_of(kind) for kind in KINDS.values()))
         return Annotated[kinds, Discriminator("kind")]
-    return model_of(hint) if dataclasses.is_dataclass(hint) else PLAIN.get(hint, hint)
+    return model_of(hint) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else PLAIN.get(hint, hint)
 
 
 def spec_model() -> type[BaseModel]:
