@@ -153,7 +153,11 @@ def test_merging_is_exact(data: st.DataObject) -> None:
         place = (horizon.periods[cells.month[c]], cells.weekend[c], cells.hour[c], cells.scenario[c], cells.first[c])
         by_place[place] = (*requirement[:, c].tolist(), int(cells.scenario[c]))
     for r in calendar.records():
-        mine = {v for k, v in by_place.items() if k[:4] == (r["period"], int(r["day"] == "weekend"), r["hour_utc"], r["scenario"])}
+        mine = {
+            v
+            for k, v in by_place.items()
+            if k[:4] == (r["period"], int(r["day"] == "weekend"), r["hour_utc"], r["scenario"])
+        }
         assert keys[r["block"]] in mine
 
 
