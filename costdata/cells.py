@@ -23,7 +23,7 @@ LONGEST_TEXT = 200
 DEAREST_USD = 5_000  # an hour of one node
 PLACEHOLDERS = {Decimal(text) for text in ("9999", "9999.99", "99999", "99999.99", "999999", "999999.99", "9999999")}
 NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-SIGNED = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,12})?")
+SIGNED = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,6})?")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FORMULA = "=+-@＝＋－＠"
 MICRO = 1_000_000
@@ -108,10 +108,10 @@ def _text(path: Path) -> str:
         link = path.is_symlink()
         text = "a symbolic link" if link else f"cannot be read: {error.strerror}"
         raise DataError(text, where=path.name, mend="put the file itself there") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise DataError("not a regular file", where=path.name, mend="put a CSV file there")
     with os.fdopen(number, "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
-            raise DataError("not a regular file", where=path.name, mend="put a CSV file there")
         data = file.read(LARGEST_BYTES + 1)
     if len(data) > LARGEST_BYTES:
         raise DataError(f"larger than {LARGEST_BYTES:,} bytes", where=path.name, mend="split what you do not need off")

@@ -156,6 +156,8 @@ def _files(folder: str | os.PathLike[str]) -> dict[str, list[Row]]:
     files = [f"{stem}.csv" for stem in known]
     at = f"overrides {shown(folder)}"
     try:
+        if not os.fspath(folder):
+            raise ValueError("an empty name")
         path = Path(folder)
         present = sorted(entry.name for entry in path.iterdir() if entry.name.casefold().endswith(".csv"))
     except (OSError, ValueError, TypeError) as error:

@@ -40,8 +40,8 @@ def providers() -> list[str]:
     return sorted(path.parent.name for path in FOLDER.glob("providers/*/provider.toml"))
 
 
-def settings(provider: str) -> dict[str, object]:
-    """A provider's provider.toml."""
+def settings(provider: str) -> dict[str, str | float]:
+    """A provider's provider.toml: its title, and how often its spot nodes are taken back where nobody says."""
     return tomllib.loads((FOLDER / "providers" / provider / "provider.toml").read_text(encoding="utf-8"))
 
 

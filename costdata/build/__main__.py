@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import aws, azure, facts, gcp, neoclouds, network, regions, shapes
+from . import aws, azure, facts, gcp, invariants, neoclouds, network, regions, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,13 +83,12 @@ def _shape(row: facts.Row) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the tables, or compare them; 1 when they differ."""
+    """Write the tables, or compare them, and run the invariants; 1 when something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m costdata.build", description=__doc__)
     parser.add_argument("--facts", type=Path, required=True, help="folder of raw facts")
     parser.add_argument("--check", action="store_true", help="compare with the packaged tables, write nothing")
     options = parser.parse_args(argv)
     files, lines = compiled(options.facts)
-    sys.stdout.write("\n".join(lines) + "\n")
     differing = []
     for name, text in sorted(files.items()):
         path = PACKAGE / name
@@ -99,8 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode())
-    sys.stdout.write("".join(f"differs: {name}\n" for name in differing))
-    return 1 if differing else 0
+    wrong = [*(f"differs: {name}" for name in differing), *invariants.faults()]
+    sys.stdout.write("\n".join([*lines, *wrong, "unsound" if wrong else "sound"]) + "\n")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

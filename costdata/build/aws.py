@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 NONE = Decimal(0)
 # Middle of each bucket of the advisor's monthly frequency of interruption; above 20 % is taken as 25 %.
 BUCKETS = tuple(Decimal(text) for text in ("0.025", "0.075", "0.125", "0.175", "0.25"))
-UNKNOWN_INTERRUPTIONS = BUCKETS[-1]
 LIST_DATE, V8_DATE, ADVISOR_DATE = "2026-01-21", "2025-11-01", "2025-07-01"
 RI_DATE, BLOCKS_DATE, KARPENTER_DATE = "2026-06-15", "2026-07-22", "2026-07-20"
 NO_MARKET = Decimal("0.999")  # spot within a thousandth of on demand is on demand, rounded
@@ -131,7 +130,7 @@ def _spot(
     for pair, od in sorted(on_demand.items()):
         region, node = pair
         bucket, saving = advisor.get(pair, (-1, 0))
-        interruptions = BUCKETS[bucket] if bucket >= 0 else UNKNOWN_INTERRUPTIONS
+        interruptions = BUCKETS[bucket] if bucket >= 0 else facts.prior("aws")
         if pair in zone_prices:
             if zone_prices[pair]:
                 usd = number(str(median(zone_prices[pair])))

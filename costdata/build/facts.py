@@ -9,7 +9,10 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import packaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +88,12 @@ def plain(value: Decimal | float) -> str:
     """A figure without exponent or trailing zeros."""
     text = f"{Decimal(str(value)):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@cache
+def prior(provider: str) -> Decimal:
+    """How often a provider takes a spot node back in a month, where nobody publishes it."""
+    return Decimal(str(packaged.settings(provider)["spot_interruptions_per_month"]))
 
 
 def written(names: list[str], rows: list[list[str]]) -> str:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NONE = Decimal(0)
-# No figure is published; the top bucket of the AWS advisor stands for it.
-INTERRUPTIONS = Decimal("0.25")
 LIST_DATE, TPU_DATE = "2026-07-30", "2025-11-01"
 CPU_ZONES = 3
 HALF = Decimal("0.5")
@@ -71,7 +69,7 @@ def _history(
                 if usd is None or usd == last.get(option) or (option == "spot" and usd >= number(row["hour_usd"])):
                     continue
                 last[option] = usd
-                often = INTERRUPTIONS if option == "spot" else NONE
+                often = facts.prior("gcp") if option == "spot" else NONE
                 yield Price(region, node, option, usd, zones.get((region, node), 1), often, row["date"], "gcp-list")
 
 
@@ -103,7 +101,7 @@ def _list(
         for option, usd in found.items():
             if (region, node, option) in dated or usd <= 0 or (option != "on_demand" and usd >= on_demand):
                 continue
-            often = INTERRUPTIONS if option == "spot" else NONE
+            often = facts.prior("gcp") if option == "spot" else NONE
             yield Price(region, node, option, usd, count, often, LIST_DATE, "gcp-list")
 
 
@@ -119,4 +117,4 @@ def _tpu(folder: Path, shapes: Mapping[Pair, facts.Row], ledger: Ledger) -> Iter
             yield Price(row["region"], node, "on_demand", on_demand * count, zones, NONE, TPU_DATE, "gcp-tpu-v8")
             if row["spot_usd_per_chip_h"]:
                 usd = number(row["spot_usd_per_chip_h"]) * count
-                yield Price(row["region"], node, "spot", usd, zones, INTERRUPTIONS, TPU_DATE, "gcp-tpu-v8")
+                yield Price(row["region"], node, "spot", usd, zones, facts.prior("gcp"), TPU_DATE, "gcp-tpu-v8")

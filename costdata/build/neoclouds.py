@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import facts
@@ -10,10 +11,9 @@ from .facts import Ledger, Price, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
+HERE = Path(__file__).parent
 NONE = Decimal(0)
-INTERRUPTIONS = Decimal("0.25")  # nobody publishes a figure; the top bucket of the AWS advisor stands for it
 DATES = {"crusoe": "2026-10-01", "runpod": "2026-06-15", "vultr": "2026-06-15"}
 SOURCES = {"crusoe": "crusoe-list", "runpod": "runpod-list", "vultr": "vultr-list"}
 V8_DATE = "2025-11-01"
@@ -49,7 +49,7 @@ def prices(folder: Path, shapes: Mapping[tuple[str, str], facts.Row], ledger: Le
     """Prices by provider; one price for all regions becomes one row in each region of sites.csv."""
     made: dict[str, list[Price]] = {provider: [] for provider in PROVIDERS}
     everywhere: dict[str, list[str]] = {provider: [] for provider in PROVIDERS}
-    for site in facts.table(folder_of_sites() / "sites.csv"):
+    for site in facts.table(HERE / "sites.csv"):
         if site["provider"] in everywhere:
             everywhere[site["provider"]].append(site["region"])
     for row in facts.table(folder / "offers_facts.csv"):
@@ -59,13 +59,6 @@ def prices(folder: Path, shapes: Mapping[tuple[str, str], facts.Row], ledger: Le
             made[provider] += _offers(row, shapes, everywhere[provider], ledger)
     made["runpod"] += _runpod_terms(folder, shapes, everywhere["runpod"], ledger)
     return made
-
-
-def folder_of_sites() -> Path:
-    """Where the hand-written tables of the build lie."""
-    from pathlib import Path
-
-    return Path(__file__).parent
 
 
 def _offers(
@@ -91,7 +84,7 @@ def _offers(
 
 
 def _everywhere(provider: str, regions: list[str], node: str, option: str, usd: Decimal) -> Iterator[Price]:
-    often = INTERRUPTIONS if option == "spot" else NONE
+    often = facts.prior(provider) if option == "spot" else NONE
     date, source = DATES.get(provider, V8_DATE), SOURCES.get(provider, f"{provider}-v8")
     for region in regions:
         yield Price(region, node, option, usd, 1, often, date, source)
