@@ -26,9 +26,7 @@ PINNED := $(INSTALL) --require-hashes --only-binary=:all:
 .DELETE_ON_ERROR:
 
 plan: $(RUN)
-	@mkdir -p out
-	$(BIN)/autoparallel init $(EXAMPLE) >out/$(EXAMPLE).yaml
-	$(BIN)/autoparallel plan out/$(EXAMPLE).yaml --out out
+	$(BIN)/autoparallel plan @$(EXAMPLE) --out out
 
 set-up: $(DEV)
 

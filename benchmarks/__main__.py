@@ -51,9 +51,8 @@ def show(name: str, cost: Cost, more: str = "") -> None:
 
 def plan(example: str, folder: Path) -> None:
     """Plan one packaged example and show its cost and gap."""
-    spec, out = folder / f"{example}.yaml", folder / example
-    run((*COMMAND, "init", example), spec)
-    cost = run((*COMMAND, "plan", str(spec), "--out", str(out)), folder / "log")
+    out = folder / example
+    cost = run((*COMMAND, "plan", f"@{example}", "--out", str(out)), folder / "log")
     more = ""
     if (out / "plan.json").exists():
         made = json.loads((out / "plan.json").read_text(encoding="utf-8"))
