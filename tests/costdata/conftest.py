@@ -25,7 +25,7 @@ def catalog() -> costdata.Catalog:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Writer:
-    """Write a folder of overrides: `folder(offers="a,b\\n1,2")` gives its path."""
+    """Write a folder of overrides: `folder(offers=text)` gives its path."""
 
     def write(**tables: str) -> Path:
         made = tmp_path / "own"

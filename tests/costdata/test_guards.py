@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,9 +111,9 @@ def test_zero_is_not_a_price(catalog: Catalog) -> None:
     assert not check.free(paid).any()
 
 
-def test_a_zero_in_the_packaged_tables_stops_the_load(tables: costdata.packaged.Path) -> None:
+def test_a_zero_in_the_packaged_tables_stops_the_load(tables: Path) -> None:
     """Even if somebody edits them."""
     path = tables / "providers" / "vultr" / "prices.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("1.5596", "0"), encoding="utf-8")
-    with pytest.raises(DataError, match="vultr/ord/.*zero"):
+    with pytest.raises(DataError, match=r"vultr/ord/.*zero"):
         costdata.load()

@@ -8,7 +8,8 @@ import costdata
 
 FILES = {
     "provider.toml": 'title = "Acme GPUs"\nspot_interruptions_per_month = 0.25\n',
-    "nodes.csv": "node,accelerator,accelerators,vcpus,ram_gib,nic_gbit_per_s,scaleup_gb_per_s,scaleup_domain,power_w,source\n"
+    "nodes.csv": "node,accelerator,accelerators,vcpus,ram_gib,nic_gbit_per_s,scaleup_gb_per_s,scaleup_domain,power_w,"
+    "source\n"
     "h100.8x,H100,8,192,2048,3200,450,8,6000,provider-docs\n",
     "regions.csv": "region,location,country,latitude,longitude,zones,g_co2_per_kwh,carbon_source,source\n"
     "oslo-1,Oslo,NO,59.9,10.8,1,28,assumed,city\n",

@@ -11,6 +11,7 @@ import pytest
 import costdata
 from costdata import packaged
 from costdata.build import __main__ as build
+from costdata.build import facts as raw
 from costdata.build import invariants
 
 LARGEST_BYTES = 6_000_000
@@ -103,8 +104,9 @@ def test_spot_is_always_below_on_demand(catalog: costdata.Catalog) -> None:
 def test_every_row_says_where_it_comes_from(catalog: costdata.Catalog) -> None:
     """A source with its date, on every offer, shape, region and accelerator."""
     assert all(catalog.offers.source)
-    things = [*catalog.nodes.values(), *catalog.regions.values(), *catalog.accelerators.values()]
-    assert all(thing.source for thing in things)
+    assert all(node.source for node in catalog.nodes.values())
+    assert all(region.source for region in catalog.regions.values())
+    assert all(accelerator.source for accelerator in catalog.accelerators.values())
 
 
 def test_rebuilding_from_the_facts_changes_nothing(facts: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,6 +134,6 @@ def test_rebuilding_names_what_differs(facts: Path, tables: Path, monkeypatch: p
 
 def test_two_prices_of_one_day_stop_the_build() -> None:
     """The facts contradict themselves: nobody guesses."""
-    one = build.facts.Price("r", "n", "on_demand", Decimal(1), 1, Decimal(0), "2026-01-01", "s")
+    one = raw.Price("r", "n", "on_demand", Decimal(1), 1, Decimal(0), "2026-01-01", "s")
     with pytest.raises(SystemExit, match="two prices of one day"):
         build.dated([one, one._replace(usd_per_hour=Decimal(2))])
