@@ -107,7 +107,7 @@ def _billions(count: Any) -> str:
 
 def init(example: str | None) -> None:
     """Print a packaged example, or with None the names of all."""
-    from .examples import example_names, example_text
+    from ..examples import example_names, example_text
 
     sys.stdout.write("".join(f"{name}\n" for name in example_names()) if example is None else example_text(example))
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from importlib.resources import as_file
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from . import guard, screen
-from .examples import example
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -148,10 +147,13 @@ def load(spec: str) -> Problem:
     """The problem of a spec file, or of a packaged example when it begins with @."""
     from ..spec import load
 
-    if spec.startswith("@"):
-        with as_file(example(spec[1:])) as path:
-            return load(path)
-    return load(spec)
+    if not spec.startswith("@"):
+        return load(spec)
+    from .. import examples
+
+    examples.example_text(spec[1:])  # refuses a name that is none
+    with resources.as_file(resources.files(examples) / f"{spec[1:]}{examples.SUFFIX}") as path:
+        return load(path)
 
 
 def rebuild(made: Plan, path: Path) -> Problem:

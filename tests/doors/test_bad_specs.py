@@ -100,4 +100,4 @@ def test_paths_that_are_no_spec_are_refused(tmp_path: Path) -> None:
 
 def test_an_example_that_is_not_packaged_is_refused() -> None:
     """After the @."""
-    assert "no packaged example" in refused(run("plan", "@no-such-example"))
+    assert "no example" in refused(run("plan", "@no-such-example"))
