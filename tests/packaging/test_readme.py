@@ -21,7 +21,7 @@ def test_spec_loads(tmp_path: Path) -> None:
     (spec,) = blocks("yaml")
     file = tmp_path / "fleet.yaml"
     file.write_text(spec, encoding="utf-8")
-    assert len(solver.load(file).candidates)
+    assert len(solver.load(file).candidates.workload)
 
 
 def test_python_names_exist() -> None:
