@@ -149,6 +149,9 @@ def _check(
 ) -> None:
     if not workloads:
         raise InputError("there is nothing to plan", where="workloads", mend="add at least one workload")
+    if not len(catalog.offers):
+        message = f"nothing is on offer as of {catalog.as_of}"
+        raise InputError(message, where="prices", mend="choose a later as_of, or fewer providers and regions")
     seen: set[str] = set()
     for w in workloads:
         if w.name in seen:

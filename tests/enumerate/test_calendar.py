@@ -140,11 +140,11 @@ def test_merging_is_exact(data: st.DataObject) -> None:
     blocks, cell = merge(cells, requirement, windows, horizon, probability)
     calendar = blocks.calendar
     totals = np.zeros_like(blocks.hours)
-    months = [horizon.periods.index(p) for p in calendar["period"]]
+    months = np.array([horizon.periods.index(p) for p in calendar["period"]])
     np.add.at(totals, (calendar["block"], months), calendar["hours"])
     assert (totals == blocks.hours).all()
     assert (blocks.hours.sum(axis=0) == count * blocks.period_hours).all()
-    outside = ~windows.any(axis=0)[cell]
+    outside = ~np.asarray(windows.any(axis=0))[cell]
     keys = list(zip(*requirement[:, cell].tolist(), cells.scenario[cell].tolist(), strict=True))
     free = [k for k, o in zip(keys, outside, strict=True) if o]
     assert len(set(free)) == len(free)
