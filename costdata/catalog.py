@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import network, packaged, places
+from . import check, network, packaged, places
 from .errors import DataError, nearest, shown
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ class Catalog:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the content; the order of rows and files does not matter."""
+        import hashlib  # slow to import, and not everybody asks
+
         lines = ["\x1f".join(map(str, row)) for row in zip(*(c.tolist() for c in self._priced()), strict=True)]
         tables = (self.accelerators, self.nodes, self.regions)
         lines += [repr(record) for table in tables for record in table.values()]
@@ -120,6 +121,11 @@ class Catalog:
             nodes={pair: n for pair, n in self.nodes.items() if pair in made},
             regions={pair: r for pair, r in self.regions.items() if pair in at},
         )
+
+    def not_older_than(self, max_age_days: int) -> Catalog:
+        """Itself, unless one of its offers was last seen longer ago than that before its day: then an error."""
+        check.not_stale(self.offers, max_age_days)
+        return self
 
     def to_frame(self, table: str = "offers") -> pd.DataFrame:
         """A table as a DataFrame: "offers", "nodes", "regions" or "accelerators"."""

@@ -84,7 +84,7 @@ def not_stale(offers: Offers, max_age_days: int) -> None:
     raise DataError(
         f"last seen {int(offers.age_days[worst])} days ago, the worst of {count} prices older than {max_age_days} days",
         where=where(offers, worst),
-        mend="raise max_age_days, or give newer prices in an overrides folder",
+        mend="raise the limit, leave such offers out, or give newer prices in an overrides folder",
     )
 
 

@@ -71,10 +71,9 @@ def _guarded(catalog: Catalog, max_age_days: int | None) -> Catalog:
     offers = catalog.offers.take(~no_market) if no_market.any() else catalog.offers
     odd = check.outliers(offers, catalog.nodes, catalog.accelerators)
     warnings += check.told(offers, odd, "a hundred times off the median of its accelerator")
-    if max_age_days is not None:
-        check.not_stale(offers, max_age_days)
     warnings += check.told(offers, offers.age_days > OLD_DAYS, f"last seen more than {OLD_DAYS} days before")
-    return replace(catalog, offers=offers, warnings=warnings)
+    catalog = replace(catalog, offers=offers, warnings=warnings)
+    return catalog if max_age_days is None else catalog.not_older_than(max_age_days)
 
 
 def _day(as_of: date | str | None) -> date | None:

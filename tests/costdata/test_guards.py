@@ -41,6 +41,14 @@ def test_a_limit_without_a_day_counts_from_today() -> None:
         costdata.load(max_age_days=0)
 
 
+def test_a_limit_on_what_is_left() -> None:
+    """Filtered first, old prices of others do not matter."""
+    catalog = costdata.load("2026-08-03")
+    assert catalog.where(provider="azure").not_older_than(60).where(node="Standard_ND96isr_H100_v5").offers
+    with pytest.raises(DataError, match="oci/"):
+        catalog.where(provider="oci").not_older_than(60)
+
+
 @pytest.mark.parametrize("bad", [-1, True])
 def test_a_limit_that_is_none(bad: int) -> None:
     """Negative or a yes."""
