@@ -134,23 +134,25 @@ class _View:
         c, modes, used = self.problem.candidates, self.problem.modes, self.used[k]
         if not len(used) or "tensor_parallel" not in modes:
             return {"layout": "", "ttft_ms": np.nan, "tpot_ms": np.nan, "evidence": ""}
+        timed = np.isfinite(self.problem.workloads.ttft_ms[self.workload[k]])  # jobs have no first token to wait for
         rows = list(dict.fromkeys(c.mode[used].tolist()))
         layouts = list(dict.fromkeys(layout(modes, row) for row in rows))
         return {
             "layout": layouts[0] + (f"; {len(layouts) - 1} other{'s' * (len(layouts) > 2)}" * (len(layouts) > 1)),  # noqa: PLR2004
-            "ttft_ms": float(c.ttft_ms[used].max() + self.rtt_ms[k]),
+            "ttft_ms": float(c.ttft_ms[used].max() + self.rtt_ms[k]) if timed else np.nan,
             "tpot_ms": float(modes["tpot_ms"][rows].max()),
             "evidence": ", ".join(sorted({str(modes["evidence"][row]) for row in rows})),
         }
 
 
 def layout(modes: Table, row: int) -> str:
-    """A mode's layout in words, "TP8 PP1 EP1 ×1, 64 concurrent"."""
+    """A mode's layout in words, "TP8 PP2 ×4, 64 concurrent": what is not split or copied goes without saying."""
     tp, pp, ep, dp, concurrent = (
         int(modes[name][row])
         for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel", "data_parallel", "concurrency")
     )
-    return f"TP{tp} PP{pp} EP{ep} ×{dp}, {concurrent} concurrent"
+    parts = [f"TP{tp}", *(f"{sign}{n}" for sign, n in (("PP", pp), ("EP", ep), ("×", dp)) if n > 1)]
+    return f"{' '.join(parts)}, {concurrent} concurrent"
 
 
 def _bill(plan: Plan) -> tuple[dict[tuple[str, ...], int], dict[tuple[str, ...], set[str]]]:

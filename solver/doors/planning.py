@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..problem import Problem
 
 MAX_PLAN_BYTES = 256 * 2**20
+MOST_VIOLATIONS = 50  # printed
 POLICY = ("budget", "hourly budget", "carbon")  # limits that are policy, not physics: only these give way, exit code 3
 
 
@@ -93,8 +94,10 @@ def check(path: Path) -> int:
     from ..check import check
 
     found = check(problem, made)
-    for violation in found:
+    for violation in found[:MOST_VIOLATIONS]:
         sys.stdout.write(guard.plain(str(violation)) + "\n")
+    if len(found) > MOST_VIOLATIONS:
+        sys.stdout.write(f"and {len(found) - MOST_VIOLATIONS} more\n")
     if found:
         guard.say(f"{len(found)} violations: this is not a sound plan", where=str(path))
         return guard.INTERNAL

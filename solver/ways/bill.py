@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from ..problem import COMMITMENT
 from ..rules.carbon import GRAMS_IN_KG, grams_per_node_hour
 from ..rules.commitment import upfront_by_month
-from .need import PICO_PER_MICRO, expected, flow_nodes, job_run
+from .need import PICO_PER_MICRO, always_at_peak, expected, replicas_needed
 
 if TYPE_CHECKING:
     from ..problem import Problem, Quota
@@ -24,7 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """The exact bill of a choice. P months; node counts are [B, P] since a job may fill a block in some months only."""
+    """The exact bill of a choice. P months; node counts are [B, P] since a peak is a month's."""
 
     problem: Problem
     months: list[Fraction]  # P, expected micro-dollars
@@ -37,24 +36,21 @@ class Bill:
         """Add up nodes, transfer, carbon, what is left unserved and the commitments already owned."""
         p, used = shop.problem, np.unique(choice[choice >= 0])
         months = owned_cost(p)
-        flows: dict[int, Array] = {}
-        jobs: dict[int, list[tuple[int, Array]]] = {}
+        nodes: dict[int, Array] = {}
         for c in used.tolist():
             pool, group = int(p.candidates.pool[c]), np.flatnonzero(choice == c)
-            if p.sources.total_units[group[0]] > 0:
-                jobs.setdefault(pool, []).append(job_run(p, group, c))
-            else:
-                flows[pool] = flows.get(pool, 0) + flow_nodes(p, group, c, always_on=always_on)
+            nodes[pool] = nodes.get(pool, 0) + _nodes(p, group, c, peak=always_on)
         for d, c in enumerate(choice.tolist()):
             _add(months, _transfer(p, d, c) if c >= 0 else _unserved(p, d))
-        owned = np.flatnonzero(shop.owned.any(axis=1)).tolist()
-        zero, grams, held, short = np.zeros_like(p.blocks.hours), Fraction(0), {}, []
-        for pool in sorted({*flows, *jobs, *owned}):
-            run, bought, held[pool] = _pool(p, flows.get(pool, zero), jobs.get(pool, []), shop.owned[pool])
+        grams, held, short = Fraction(0), {}, []
+        for pool in sorted({*nodes, *np.flatnonzero(shop.owned.any(axis=1)).tolist()}):
+            running, owned = nodes.get(pool, np.zeros_like(p.blocks.hours)), shop.owned[pool]
+            bought = p.blocks.hours * np.maximum(running - owned[:, None], 0)
+            held[pool] = np.maximum(owned, running.max(axis=1))
             if shop.rate[pool] < 0 and bought.any():
                 short.append(str(p.pool_names[pool]))
             _add(months, [int(shop.rate[pool]) * hours for hours in expected(p, bought)])
-            emitted = [grams_per_node_hour(p, pool) * hours for hours in expected(p, run)]
+            emitted = [grams_per_node_hour(p, pool) * hours for hours in expected(p, p.blocks.hours * running)]
             _add(months, [g * p.limits.carbon_micro_usd_per_kg / GRAMS_IN_KG for g in emitted])
             grams += sum(emitted, Fraction(0))
         return cls(problem=p, months=months, grams=grams, held=held, short=short)
@@ -86,20 +82,13 @@ class Bill:
         return int(sum((self.held[q] for q in pools), np.zeros(1, dtype=np.int64)).max())
 
 
-def _pool(p: Problem, flow: Array, jobs: Sequence[tuple[int, Array]], owned: Array) -> tuple[Array, Array, Array]:
-    """Node-hours run and bought [B, P], and the most nodes held in each block [B].
-
-    Jobs take the first hours of a block, so that within a block the nodes fall in steps, at the end of each job.
-    """
-    edges = np.sort(np.stack([np.zeros_like(flow), p.blocks.hours, *(fill for _, fill in jobs)]), axis=0)
-    run, bought, held = np.zeros_like(flow), np.zeros_like(flow), owned.copy()
-    for start, end in pairwise(edges):
-        nodes = flow + sum((n * (fill >= end) for n, fill in jobs), np.zeros_like(flow))
-        nodes = np.where(end > start, nodes, 0)
-        run += (end - start) * nodes
-        bought += (end - start) * np.maximum(nodes - owned[:, None], 0)
-        held = np.maximum(held, nodes.max(axis=1))
-    return run, bought, held
+def _nodes(p: Problem, group: Array, c: int, *, peak: bool = False) -> Array:
+    """Nodes of sources that share a candidate, in each block and month, int64 [B, P]."""
+    replicas = replicas_needed(p, group, p.candidates.units_per_hour[[c]])[0]
+    nodes = replicas * int(p.candidates.nodes_per_replica[c])
+    if peak and not p.sources.total_units[group].any():
+        return always_at_peak(p, nodes)
+    return np.where(p.blocks.hours > 0, nodes[:, None], 0)
 
 
 def _transfer(p: Problem, d: int, c: int) -> list[Fraction]:
@@ -108,8 +97,8 @@ def _transfer(p: Problem, d: int, c: int) -> list[Fraction]:
     total = int(p.sources.total_units[d])
     if not total:
         return [price * units for units in _flow_units(p, d)]
-    fill = expected(p, job_run(p, np.array([d]), c)[1])
-    return [price * total * hours / sum(fill) for hours in fill]
+    run = expected(p, p.blocks.hours * _nodes(p, np.array([d]), c))
+    return [price * total * hours / sum(run) for hours in run]
 
 
 def _unserved(p: Problem, d: int) -> list[Fraction]:

@@ -24,11 +24,9 @@ def expected(problem: Problem, per_block: Array) -> list[Fraction]:
     ]
 
 
-def replica_hours(problem: Problem, replicas: Array, *, always_on: bool) -> Array:
-    """Expected hours of replicas needed [K, B], in each block or in every hour of the month at its peak; float [K]."""
+def hours_at_peak(problem: Problem, replicas: Array) -> Array:
+    """Expected hours of replicas [K, B] that run in every hour of a month as at its peak; float [K]."""
     blocks = problem.blocks
-    if not always_on:
-        return np.asarray(replicas @ weight(problem))
     made = np.zeros(len(replicas))
     for s, share in enumerate(blocks.probability):
         for month in range(blocks.hours.shape[1]):
@@ -38,45 +36,48 @@ def replica_hours(problem: Problem, replicas: Array, *, always_on: bool) -> Arra
     return made
 
 
-def job(problem: Problem, group: Array, units_per_hour: Array) -> tuple[Array, Array]:
-    """Replicas and hours that finish a job on each candidate; 0 hours where its window is too short.
+def replicas_needed(problem: Problem, group: Array, rates: Array) -> Array:
+    """Replicas in each block that do the work of these sources at so many units an hour each; int64 [K, B], -1: never.
 
-    A training run takes one gang; a divisible job as many replicas as finish it within the window.
+    A flow needs enough of them in every block. A job runs in whole blocks of its window from the first on and ends in
+    the smallest block that suffices: a training run as one gang, a divisible job on as many replicas as finish in time.
     """
-    s, work, blocks = problem.sources, problem.workloads, problem.blocks
-    total, window = int(s.total_units[group].sum()), s.window[group].all(axis=0)
-    open_hours = [blocks.total_hours[window & (blocks.scenario == i)].sum() for i in range(len(blocks.probability))]
-    most = int(min(open_hours))
-    if not most:
-        return np.zeros_like(units_per_hour), np.zeros_like(units_per_hour)
-    gang = work.kind[s.workload[group[0]]] == "training"
-    replicas = np.ones_like(units_per_hour) if gang else -(-total // (units_per_hour * most))
-    hours = -(-total // (units_per_hour * replicas))
-    return replicas, np.where(hours <= most, hours, 0)
+    if not problem.sources.total_units[group].any():
+        return ceil(problem.sources.units_per_hour[group].sum(axis=0)[None, :], rates[:, None])
+    made = [_job_replicas(problem, group, rate) for rate in rates.tolist()]
+    return np.array(made, dtype=np.int64).reshape(len(made), problem.blocks.count)
 
 
-def job_run(p: Problem, group: Array, c: int) -> tuple[int, Array]:
-    """Nodes of a job on its candidate, and the hours it fills of each block and month, the earliest first [B, P]."""
-    blocks = p.blocks
-    replicas, hours = (int(x[0]) for x in job(p, group, p.candidates.units_per_hour[[c]]))
-    fill = np.zeros_like(blocks.hours)
-    for s in range(len(blocks.probability)):
-        inside = np.flatnonzero(p.sources.window[group].all(axis=0) & (blocks.scenario == s))
-        by_month = blocks.hours[inside].T.ravel()
-        before = np.cumsum(by_month) - by_month
-        fill[inside] = np.clip(hours - before, 0, by_month).reshape(-1, len(inside)).T
-    return replicas * int(p.candidates.nodes_per_replica[c]), fill
+def _job_replicas(problem: Problem, group: Array, rate: int) -> Array:
+    s, blocks = problem.sources, problem.blocks
+    total, window = int(s.total_units[group].sum()), s.window[group].all(axis=0) & (blocks.total_hours > 0)
+    gang = problem.workloads.kind[s.workload[group[0]]] == "training"
+    made = np.zeros(blocks.count, dtype=np.int64)
+    for scenario in range(len(blocks.probability)):
+        inside = np.flatnonzero(window & (blocks.scenario == scenario))
+        hours = blocks.total_hours[inside]
+        if total > 0 and not len(inside):
+            return np.full(blocks.count, -1)
+        count = 1 if gang else int(ceil(total, rate * int(hours.sum())))
+        done = np.cumsum(hours) * count * rate
+        if done[-1] < total:
+            return np.full(blocks.count, -1)
+        last = int(np.searchsorted(done, total))  # the first block whose end sees the work done
+        left = total - (int(done[last - 1]) if last else 0)
+        enough = last + np.flatnonzero(hours[last:] * count * rate >= left)
+        end = int(enough[np.argmin(hours[enough])])
+        made[inside[:last]] = count
+        made[inside[end]] = int(ceil(left, rate * int(hours[end])))
+    return made
 
 
-def flow_nodes(p: Problem, group: Array, c: int, *, always_on: bool) -> Array:
-    """Nodes of flows that share a candidate, int64 [B, P]."""
-    blocks, rate = p.blocks, int(p.candidates.units_per_hour[c])
-    nodes = ceil(p.sources.units_per_hour[group].sum(axis=0), rate) * int(p.candidates.nodes_per_replica[c])
+def always_at_peak(problem: Problem, nodes: Array) -> Array:
+    """Nodes in every hour of a month as at its peak, from nodes of blocks [B]; int64 [B, P]."""
+    blocks = problem.blocks
     made = np.where(blocks.hours > 0, nodes[:, None], 0)
-    if always_on:
-        for s in range(len(blocks.probability)):
-            mine = blocks.scenario == s
-            made[mine] = made[mine].max(axis=0, initial=0)
+    for s in range(len(blocks.probability)):
+        mine = blocks.scenario == s
+        made[mine] = made[mine].max(axis=0, initial=0)
     return made
 
 
@@ -86,6 +87,6 @@ def weight(problem: Problem) -> Array:
     return np.asarray(blocks.total_hours * np.array([float(x) for x in blocks.block_probability()]))
 
 
-def ceil(units: Array, rate: Array | int) -> Array:
+def ceil(units: Array | int, rate: Array | int) -> Array:
     """Whole replicas that give so many units."""
     return np.asarray(-(-units // rate))

@@ -12,7 +12,7 @@ import numpy as np
 from ..problem import FIRM, ON_DEMAND
 from ..reach import reachable
 from ..rules.carbon import GRAMS_IN_KG, grams_per_node_hour
-from .need import PICO_PER_MICRO, ceil, job, replica_hours, weight
+from .need import PICO_PER_MICRO, hours_at_peak, replicas_needed, weight
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -174,35 +174,25 @@ class Shop:
         s, c = self.problem.sources, self.problem.candidates
         made = np.full(len(c.pool), np.inf)
         rows = np.flatnonzero(self.open[group].all(axis=0))
-        if s.total_units[group[0]] > 0:
-            hours = self._job_hours(group, rows)
-        else:
-            hours = self._flow_hours(group, rows, always_on=always_on)
+        hours = self._hours(group, rows, peak=always_on and not s.total_units[group].any())
         nodes = np.multiply(hours, self.price[rows], out=np.zeros(len(rows)), where=hours > 0)
         transfer = self._units(group) @ s.transfer_pico_usd_per_unit[group][:, self.site[rows]] / PICO_PER_MICRO
         made[rows] = nodes + transfer
         return made
 
-    def _flow_hours(self, group: Array, rows: Array, *, always_on: bool) -> Array:
-        """Node-hours beyond those owned that flows need on candidates, float [rows]."""
+    def _hours(self, group: Array, rows: Array, *, peak: bool) -> Array:
+        """Node-hours, beyond those owned, that the sources need on candidates, float [rows]; inf where they cannot."""
         p, c = self.problem, self.problem.candidates
         rates, which = np.unique(c.units_per_hour[rows], return_inverse=True)
-        replicas = ceil(p.sources.units_per_hour[group].sum(axis=0)[None, :], rates[:, None])
-        hours = replica_hours(p, replicas, always_on=always_on)[which] * c.nodes_per_replica[rows]
+        replicas = replicas_needed(p, group, rates)
+        each = hours_at_peak(p, replicas) if peak else replicas @ weight(p)
+        hours = each[which] * c.nodes_per_replica[rows]
         free = np.flatnonzero(self.owned[c.pool[rows]].any(axis=1))
-        if len(free) and not always_on:
+        if len(free) and not peak:
             nodes = replicas[which[free]] * c.nodes_per_replica[rows[free], None]
             hours[free] = np.maximum(nodes - self.owned[c.pool[rows[free]]], 0) @ weight(p)
-        return hours
-
-    def _job_hours(self, group: Array, rows: Array) -> Array:
-        """The same for a job: what is owned throughout its window is free; inf where the window is too short."""
-        p, c = self.problem, self.problem.candidates
-        replicas, run = job(p, group, c.units_per_hour[rows])
-        inside = p.sources.window[group].all(axis=0)
-        owned = self.owned[:, inside].min(axis=1) if inside.any() else np.zeros(len(self.owned), dtype=np.int64)
-        beyond = np.maximum(replicas * c.nodes_per_replica[rows] - owned[c.pool[rows]], 0)
-        return np.where(run > 0, (beyond * run).astype(float), np.inf)
+        never = replicas.min(axis=1, initial=0) < 0
+        return np.where(never[which], np.inf, hours)
 
 
 def _singles(groups: Sequence[Array]) -> list[Array]:

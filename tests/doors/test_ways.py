@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from solver.problem import Limits, Problem, Quota
 from solver.ways import COLUMNS, ways
+from solver.ways.need import replicas_needed
 from tests.doors.small import USD, make_offers, make_small, make_sources, make_workloads
-from tests.report.report_samples import make_ways, whole
+from tests.report.report_samples import make_ways, text, whole
 
 
 def priced(problem: Problem, plan_usd: int = 1000) -> dict[str, dict[str, Any]]:
@@ -28,31 +29,31 @@ def totals(problem: Problem) -> list[float]:
 
 
 def test_totals_are_what_hand_computation_says() -> None:
-    """Chat in aws us: (4 × 30 + 1 × 70) × $10; the run: 20 h × 2 nodes × $10. At its peak: 4 nodes for 100 h."""
-    assert totals(make_small()) == [2300, 2300, 2300, 4400]
+    """Chat in aws us: (4 × 30 + 1 × 70) × $10; the run: 30 h × 2 nodes × $10. At its peak: 4 nodes, 100 h."""
+    assert totals(make_small()) == [2500, 2500, 2500, 4600]
     rows = priced(make_small())
     assert rows["best single region"]["note"] == "aws us"
     assert all(r["feasible"] for r in rows.values())
-    assert rows["all on demand"]["micro_usd_per_month"] == 1150 * USD
-    assert rows["all on demand"]["saving_percent"] == pytest.approx(100 * (1 - 1000 / 2300))
+    assert rows["all on demand"]["micro_usd_per_month"] == 1250 * USD
+    assert rows["all on demand"]["saving_percent"] == pytest.approx(100 * (1 - 1000 / 2500))
     assert tuple(rows["all on demand"]) == COLUMNS == make_ways(1).names
 
 
 def test_residency_moves_every_way() -> None:
     """In the EU chat is cheapest on (24 × 30 + 4 × 70) small nodes at $2; only aws eu hosts both workloads there."""
     rows = priced(make_small(workloads=make_workloads(residency=(("EU",), ()))))
-    assert rows["all on demand"]["total_micro_usd"] == (2000 + 400) * USD
-    assert rows["best single region"]["total_micro_usd"] == (190 * 12 + 20 * 2 * 12) * USD
+    assert rows["all on demand"]["total_micro_usd"] == (2000 + 600) * USD
+    assert rows["best single region"]["total_micro_usd"] == (190 * 12 + 30 * 2 * 12) * USD
     assert rows["best single region"]["note"] == "aws eu"
-    assert rows["cheapest GPU-hour, greedy"]["total_micro_usd"] == (190 * 12 + 400) * USD
+    assert rows["cheapest GPU-hour, greedy"]["total_micro_usd"] == (190 * 12 + 600) * USD
     countries = priced(make_small(workloads=make_workloads(residency=(("FR",), ()))))
-    assert countries["all on demand"]["total_micro_usd"] == (190 * 12 + 400) * USD
+    assert countries["all on demand"]["total_micro_usd"] == (190 * 12 + 600) * USD
 
 
 def test_where_residency_forbids_one_region_each_group_has_its_own() -> None:
     """And the note says which."""
     row = priced(make_small(workloads=make_workloads(residency=(("EU",), ("US",)))))["best single region"]
-    assert row["total_micro_usd"] == 2400 * USD
+    assert row["total_micro_usd"] == 2600 * USD
     assert row["note"] == "EU workloads in gcp eu; US workloads in aws us"
 
 
@@ -62,7 +63,7 @@ def test_latency_splits_a_workload_over_its_origins() -> None:
     far[0, [0, 2]] = far[1, [1, 2]] = 400.0
     problem = make_small(sources=dataclasses.replace(make_sources(), rtt_ms=far))
     rows = priced(problem)
-    assert rows["all on demand"]["total_micro_usd"] == (160 * 12 + 1000 + 400) * USD
+    assert rows["all on demand"]["total_micro_usd"] == (160 * 12 + 1000 + 600) * USD
     assert rows["best single region"]["note"] == "chat from paris in aws eu; chat from nyc, train in aws us"
     assert rows["best single region"]["total_micro_usd"] == rows["all on demand"]["total_micro_usd"]
 
@@ -77,9 +78,9 @@ def test_what_nothing_serves_cannot_be_priced() -> None:
 
 def test_leaving_demand_unserved_at_its_price_is_a_choice_when_the_spec_allows_it() -> None:
     """At $1 a unit chat (14,700 units) is served; where nothing can, it is left and named."""
-    assert totals(make_small(workloads=make_workloads(unserved_usd=1)))[0] == 2300
+    assert totals(make_small(workloads=make_workloads(unserved_usd=1)))[0] == 2500
     row = priced(make_small(workloads=make_workloads(unserved_usd=1, ttft_ms=200.0)))["all on demand"]
-    assert row["total_micro_usd"] == (350 * 30 + 60 * 70 + 400) * USD
+    assert row["total_micro_usd"] == (350 * 30 + 60 * 70 + 600) * USD
     assert row["note"] == "leaves chat from paris, chat from nyc unserved"
 
 
@@ -89,17 +90,16 @@ def test_a_broken_quota_and_budget_are_named_not_enforced() -> None:
     assert priced(make_small(limits=Limits(quotas=(six,))))["all on demand"]["feasible"]
     row = priced(make_small(limits=Limits(quotas=(five,))))["all on demand"]
     assert (row["feasible"], row["note"]) == (False, "breaks the quota aws/us/big")
-    tight = Limits(monthly_budget_micro_usd=(1100 * USD, 1200 * USD))
+    tight = Limits(monthly_budget_micro_usd=(900 * USD, 1600 * USD))
     assert priced(make_small(limits=tight))["all on demand"]["feasible"]
-    tight = Limits(monthly_budget_micro_usd=(1099 * USD, None))
+    tight = Limits(monthly_budget_micro_usd=(899 * USD, None))
     assert priced(make_small(limits=tight))["all on demand"]["note"] == "exceeds the budget of 2027-01"
 
 
 def test_owned_commitments_are_paid_and_used_in_every_way() -> None:
     """Two owned nodes at $6 for 100 h carry a part of chat and of the run; five carry nearly all."""
     rows = priced(make_small(offers=make_offers(owned=2)))
-    # the run takes the first month's 10 busy and 10 of its quiet hours
-    beyond = 4 * 10 + 2 * 20 + 1 * 10
+    beyond = (4 + 2 - 2) * 30  # in the busy block, where the run is; one node of chat is within the two in the other
     assert rows["all on demand"]["total_micro_usd"] == (2 * 100 * 6 + beyond * 10) * USD
     many = priced(make_small(offers=make_offers(owned=9)))
     assert {r["total_micro_usd"] for r in many.values()} == {9 * 100 * 6 * USD}
@@ -119,10 +119,10 @@ def test_transfer_and_carbon_are_in_the_bill() -> None:
     """A dollar for each million units moved; ten kilowatts × 500 g/kWh at $1 a kilogram is $5 a node-hour."""
     moved = priced(make_small(sources=make_sources(transfer_pico=10**6)))["all on demand"]
     units = 350 * 30 + 60 * 70 + 1000
-    assert moved["total_micro_usd"] == 2300 * USD + units
+    assert moved["total_micro_usd"] == 2500 * USD + units
     green = priced(make_small(limits=Limits(carbon_micro_usd_per_kg=USD)))
     # aws eu: $12 and $0.50 of carbon; gcp eu: $2 and $0.04 on 1,000 node-hours
-    assert green["all on demand"]["total_micro_usd"] == (2040 * USD) + 40 * 12_500_000
+    assert green["all on demand"]["total_micro_usd"] == (2040 * USD) + 60 * 12_500_000
     assert not priced(make_small(limits=Limits(carbon_max_g=1)))["all on demand"]["feasible"]
 
 
@@ -143,7 +143,40 @@ def test_a_way_never_beats_the_least_price_of_a_unit(demand: list[int], more: in
 
     found, larger = way_totals(0), way_totals(more)
     units = 30 * (demand[0] + demand[2]) + 70 * (demand[1] + demand[3])
-    assert found[0] >= units * 0.1 + 400
+    assert found[0] >= units * 0.1 + 600
     assert found[3] >= found[0] - 1e-6
     assert all(found[0] <= other + 1e-6 for other in found)
     assert larger[0] >= found[0]
+
+
+def test_a_divisible_job_ends_in_the_smallest_block_that_suffices() -> None:
+    """1,000 units at 50 an hour on two of 3 × 30-hour, one 10-hour block: then the smallest that is enough."""
+    base = make_small()
+    hours = whole([[30], [30], [10]])
+    blocks = dataclasses.replace(
+        base.blocks, hours=hours, scenario=whole([0, 0, 0]), periods=("2027-01",), period_hours=whole([70])
+    )
+    window = np.ones((3, 3), dtype=bool)
+    sources = dataclasses.replace(base.sources, units_per_hour=np.zeros((3, 3), dtype=np.int64), window=window)
+    offers = dataclasses.replace(
+        base.offers, paid_hours=np.zeros((3, 1), dtype=np.int64), active=np.ones((3, 3), dtype=bool)
+    )
+    workloads = dataclasses.replace(base.workloads, kind=text(["serving", "batch"]))
+    problem = dataclasses.replace(base, blocks=blocks, sources=sources, offers=offers, workloads=workloads)
+    run = np.array([2])
+    needed = {
+        total: replicas_needed(
+            dataclasses.replace(problem, sources=dataclasses.replace(sources, total_units=whole([0, 0, total]))),
+            run, whole([50]),
+        )[0].tolist()
+        for total in (1, 1500, 1501, 2000, 2001, 3500, 3501)
+    }  # fmt: skip
+    assert needed == {
+        1: [0, 0, 1],
+        1500: [1, 0, 0],
+        1501: [1, 0, 1],
+        2000: [1, 0, 1],
+        2001: [1, 1, 0],
+        3500: [1, 1, 1],
+        3501: [2, 0, 2],
+    }
