@@ -236,16 +236,23 @@ def _binding(problem: Problem, plan: Plan) -> Iterator[str]:
         if len(full):
             cap, hours = float(problem.workloads.max_spot_share[w]), int(problem.blocks.total_hours[full].sum())
             yield f"spot share of {name}: at its cap of {cap:.0%} for {hours} hours"
-    spent = dict.fromkeys(plan.periods, 0)
-    for r in plan.cost_lines.records():
-        spent[r["period"]] = spent.get(r["period"], 0) + r["micro_usd"]
-    for period, limit in zip(plan.periods, problem.limits.monthly_budget_micro_usd, strict=False):
-        if limit is not None and spent[period] >= AT_LIMIT * limit:
-            yield f"budget of {period}: {words.usd(spent[period])} of {words.usd(limit)}"
+    yield from _budgets(problem, plan)
     if problem.limits.carbon_max_g is not None:
         grams = _grams(problem, plan)
         if grams >= AT_LIMIT * problem.limits.carbon_max_g:
             yield f"carbon: {float(grams) / 1000:,.0f} kg of {problem.limits.carbon_max_g / 1000:,.0f} kg CO2e"
+
+
+def _budgets(problem: Problem, plan: Plan) -> Iterator[str]:
+    """Months whose expected payments are at their budget."""
+    spent = dict.fromkeys(plan.periods, 0)
+    for r in plan.cost_lines.records():
+        if r["kind"] in {"carbon", "unserved"}:
+            continue  # a price, not money that is paid
+        spent[r["period"]] = spent.get(r["period"], 0) + r["micro_usd"]
+    for period, limit in zip(plan.periods, problem.limits.monthly_budget_micro_usd, strict=False):
+        if limit is not None and spent[period] >= AT_LIMIT * limit:
+            yield f"budget of {period}: {words.usd(spent[period])} of {words.usd(limit)}"
 
 
 def _held(problem: Problem, plan: Plan, quota: Quota) -> Array:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 MAX_PLAN_BYTES = 256 * 2**20
 MOST_VIOLATIONS = 50  # printed
-POLICY = ("budget", "hourly budget", "carbon")  # limits that are policy, not physics: only these give way, exit code 3
+POLICY = (
+    "monthly budget",
+    "hourly budget",
+    "budget",
+    "carbon",
+)  # limits that are policy, not physics: only these give way, exit code 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

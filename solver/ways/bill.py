@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..problem import COMMITMENT
+from ..rules.budget import hourly_rate
 from ..rules.carbon import GRAMS_IN_KG, grams_per_node_hour
 from ..rules.commitment import upfront_by_month
-from .need import PICO_PER_MICRO, always_at_peak, expected, replicas_needed
+from .need import PICO_PER_MICRO, always_at_peak, by_scenario, replicas_needed
 
 if TYPE_CHECKING:
     from ..problem import Problem, Quota
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+Months = list[list[Fraction]]  # [S][P]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """The exact bill of a choice. P months; node counts are [B, P] since a peak is a month's."""
+    """The exact bill of a choice. S scenarios, P months; node counts are [B, P] since a peak is a month's."""
 
     problem: Problem
-    months: list[Fraction]  # P, expected micro-dollars
+    paid: Months  # micro-dollars for nodes and transfer
+    priced: Months  # micro-dollars for carbon and for what is left unserved: in the total, but in no budget
+    hourly: Array  # Fraction [B], the most micro-dollars an hour that nodes cost in each block
     grams: Fraction  # CO2e over the horizon, expected
     held: dict[int, Array]  # pool -> most firm nodes held in a block, int64 [B]
     short: list[str]  # pools that are not on sale, where more nodes are needed than are owned
@@ -34,44 +40,49 @@ class Bill:
     @classmethod
     def of(cls, shop: Shop, choice: Array, *, always_on: bool) -> Bill:
         """Add up nodes, transfer, carbon, what is left unserved and the commitments already owned."""
-        p, used = shop.problem, np.unique(choice[choice >= 0])
-        months = owned_cost(p)
+        p = shop.problem
         nodes: dict[int, Array] = {}
-        for c in used.tolist():
+        for c in np.unique(choice[choice >= 0]).tolist():
             pool, group = int(p.candidates.pool[c]), np.flatnonzero(choice == c)
             nodes[pool] = nodes.get(pool, 0) + _nodes(p, group, c, peak=always_on)
+        scenarios = len(p.blocks.probability)
+        paid = [owned_cost(p) for _ in range(scenarios)]
+        priced = [[Fraction(0)] * len(p.blocks.periods) for _ in range(scenarios)]
         for d, c in enumerate(choice.tolist()):
-            _add(months, _transfer(p, d, c) if c >= 0 else _unserved(p, d))
-        grams, held, short = Fraction(0), {}, []
+            if c >= 0:
+                _add(paid, _transfer(p, d, c))
+            else:
+                _add(priced, _unserved(p, d))
+        grams, held, short, hourly = Fraction(0), {}, [], owned_rate(p)
         for pool in sorted({*nodes, *np.flatnonzero(shop.owned.any(axis=1)).tolist()}):
             running, owned = nodes.get(pool, np.zeros_like(p.blocks.hours)), shop.owned[pool]
-            bought = p.blocks.hours * np.maximum(running - owned[:, None], 0)
+            beyond = np.maximum(running - owned[:, None], 0)
+            bought = p.blocks.hours * beyond
+            hourly = hourly + int(shop.rate[pool]) * beyond.max(axis=1).astype(object)
             held[pool] = np.maximum(owned, running.max(axis=1))
             if shop.rate[pool] < 0 and bought.any():
                 short.append(str(p.pool_names[pool]))
-            _add(months, [int(shop.rate[pool]) * hours for hours in expected(p, bought)])
-            emitted = [grams_per_node_hour(p, pool) * hours for hours in expected(p, p.blocks.hours * running)]
-            _add(months, [g * p.limits.carbon_micro_usd_per_kg / GRAMS_IN_KG for g in emitted])
-            grams += sum(emitted, Fraction(0))
-        return cls(problem=p, months=months, grams=grams, held=held, short=short)
+            _add(paid, _times(Fraction(int(shop.rate[pool])), by_scenario(p, bought)))
+            emitted = _times(grams_per_node_hour(p, pool), by_scenario(p, p.blocks.hours * running))
+            _add(priced, _times(Fraction(p.limits.carbon_micro_usd_per_kg, GRAMS_IN_KG), emitted))
+            grams += _expected(p, emitted)
+        return cls(problem=p, paid=paid, priced=priced, hourly=hourly, grams=grams, held=held, short=short)
 
     @property
     def total(self) -> int:
-        """Whole micro-dollars over the horizon."""
-        return round(sum(self.months, Fraction(0)))
+        """Whole micro-dollars over the horizon, expected."""
+        return round(_expected(self.problem, self.paid) + _expected(self.problem, self.priced))
 
     def broken(self) -> list[str]:
         """Limits that the choice breaks, in words."""
-        limits, names = self.problem.limits, self.problem.blocks.periods
+        limits = self.problem.limits
         quotas = [q.name for q in limits.quotas if self._most(q) > q.max_nodes]
-        budgets = [
-            name
-            for name, cost, limit in zip(
-                names, self.months, limits.monthly_budget_micro_usd or (None,) * len(names), strict=True
-            )
-            if limit is not None and cost > limit
-        ]
+        dearest = [max(column) for column in zip(*self.paid, strict=True)]
+        months = zip(self.problem.blocks.periods, dearest, limits.monthly_budget_micro_usd, strict=False)
+        budgets = [name for name, cost, limit in months if limit is not None and cost > limit]
         made = [_few("breaks the quota", quotas), _few("exceeds the budget of", budgets)]
+        if limits.hourly_budget_micro_usd is not None and (self.hourly > limits.hourly_budget_micro_usd).any():
+            made.append("exceeds the hourly budget")
         if limits.carbon_max_g is not None and self.grams > limits.carbon_max_g:
             made.append("emits more carbon than allowed")
         return [text for text in made if text]
@@ -91,28 +102,29 @@ def _nodes(p: Problem, group: Array, c: int, *, peak: bool = False) -> Array:
     return np.where(p.blocks.hours > 0, nodes[:, None], 0)
 
 
-def _transfer(p: Problem, d: int, c: int) -> list[Fraction]:
-    """Micro-dollars of moving the units of a source, by month."""
+def _transfer(p: Problem, d: int, c: int) -> Months:
+    """Micro-dollars of moving the units of a source; a job's data moves as its nodes run."""
     price = Fraction(int(p.sources.transfer_pico_usd_per_unit[d, p.pool_site[p.candidates.pool[c]]]), PICO_PER_MICRO)
     total = int(p.sources.total_units[d])
     if not total:
-        return [price * units for units in _flow_units(p, d)]
-    run = expected(p, p.blocks.hours * _nodes(p, np.array([d]), c))
-    return [price * total * hours / sum(run) for hours in run]
+        return _times(price, _flow_units(p, d))
+    run = by_scenario(p, p.blocks.hours * _nodes(p, np.array([d]), c))
+    return [[price * total * hours / sum(months) for hours in months] for months in run]
 
 
-def _unserved(p: Problem, d: int) -> list[Fraction]:
-    """Micro-dollars of leaving a source unserved, by month (a job: in the last month of its window)."""
-    price = int(p.workloads.unserved_micro_usd_per_unit[p.sources.workload[d]])
+def _unserved(p: Problem, d: int) -> Months:
+    """Micro-dollars of leaving a source unserved (a job: in the last month of its window)."""
+    price = Fraction(int(p.workloads.unserved_micro_usd_per_unit[p.sources.workload[d]]))
     if not p.sources.total_units[d]:
-        return [price * units for units in _flow_units(p, d)]
+        return _times(price, _flow_units(p, d))
     months = np.flatnonzero(p.blocks.hours[p.sources.window[d]].sum(axis=0))
-    last = int(months[-1]) if len(months) else 0
-    return [Fraction(price * int(p.sources.total_units[d]) * (m == last)) for m in range(p.blocks.hours.shape[1])]
+    last, count = int(months[-1]) if len(months) else 0, p.blocks.hours.shape[1]
+    row = [price * int(p.sources.total_units[d]) * (m == last) for m in range(count)]
+    return [row for _ in p.blocks.probability]
 
 
-def _flow_units(p: Problem, d: int) -> list[Fraction]:
-    return expected(p, p.sources.units_per_hour[d][:, None] * p.blocks.hours)
+def _flow_units(p: Problem, d: int) -> list[list[int]]:
+    return by_scenario(p, p.sources.units_per_hour[d][:, None] * p.blocks.hours)
 
 
 def owned_cost(p: Problem) -> list[Fraction]:
@@ -122,12 +134,29 @@ def owned_cost(p: Problem) -> list[Fraction]:
     made = [Fraction(0)] * len(p.blocks.periods)
     for offer, upfront in zip(owned.tolist(), upfront_by_month(p, owned), strict=True):
         nodes, rate = int(o.owned_nodes[offer]), int(o.micro_usd_per_hour[offer])
-        _add(made, [nodes * (rate * int(h) + u) for h, u in zip(o.paid_hours[offer], upfront, strict=True)])
+        _add([made], [[nodes * (rate * int(h) + u) for h, u in zip(o.paid_hours[offer], upfront, strict=True)]])
     return made
 
 
-def _add(months: list[Fraction], more: Sequence[Fraction]) -> None:
-    months[:] = [a + b for a, b in zip(months, more, strict=True)]
+def owned_rate(p: Problem) -> Array:
+    """Micro-dollars an hour of the commitments already owned, in each block, Fraction [B]."""
+    o, made = p.offers, np.full(p.blocks.count, Fraction(0), dtype=object)
+    for offer in np.flatnonzero((o.kind == COMMITMENT) & (o.owned_nodes > 0)).tolist():
+        made = made + int(o.owned_nodes[offer]) * hourly_rate(p, offer) * o.active[offer].astype(object)
+    return made
+
+
+def _times(price: Fraction, amounts: Sequence[Sequence[int | Fraction]]) -> Months:
+    return [[price * amount for amount in months] for months in amounts]
+
+
+def _expected(p: Problem, amounts: Months) -> Fraction:
+    return sum((share * sum(months) for share, months in zip(p.blocks.probability, amounts, strict=True)), Fraction(0))
+
+
+def _add(months: Months, more: Months) -> None:
+    for row, extra in zip(months, more, strict=True):
+        row[:] = [a + b for a, b in zip(row, extra, strict=True)]
 
 
 def _few(text: str, names: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +13,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 PICO_PER_MICRO = 10**6
 
 
-def expected(problem: Problem, per_block: Array) -> list[Fraction]:
-    """Sum over blocks of each month's amounts [B, P], weighted by the probability of the scenario; exact."""
+def by_scenario(problem: Problem, per_block: Array) -> list[list[int]]:
+    """Sums over the blocks of each scenario of each month's amounts [B, P]; [S][P]."""
     blocks = problem.blocks
-    sums = [per_block[blocks.scenario == s].sum(axis=0).tolist() for s in range(len(blocks.probability))]
-    return [
-        sum((share * amount for share, amount in zip(blocks.probability, column, strict=True)), Fraction(0))
-        for column in zip(*sums, strict=True)
-    ]
+    return [per_block[blocks.scenario == s].sum(axis=0).tolist() for s in range(len(blocks.probability))]
 
 
 def hours_at_peak(problem: Problem, replicas: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,27 @@ def test_a_broken_quota_and_budget_are_named_not_enforced() -> None:
     assert priced(make_small(limits=tight))["all on demand"]["feasible"]
     tight = Limits(monthly_budget_micro_usd=(899 * USD, None))
     assert priced(make_small(limits=tight))["all on demand"]["note"] == "exceeds the budget of 2027-01"
+
+
+def test_budgets_hold_in_every_scenario_and_hour() -> None:
+    """One that fits the mean of two futures but not the dearer one is exceeded; six nodes cost $60 an hour."""
+    base = make_small()
+    blocks = dataclasses.replace(
+        base.blocks, hours=whole([[10, 20], [10, 20]]), scenario=whole([0, 1]), period_hours=whole([10, 20]),
+        probability=(Fraction(1, 2), Fraction(1, 2)),
+    )  # fmt: skip
+    problem = dataclasses.replace(base, blocks=blocks)
+    # chat takes 4 nodes in one and 1 in the other, the run two in both: 600 and 300 dollars in the first month
+    for budget, fine in ((600, True), (599, False), (450, False)):
+        limits = Limits(monthly_budget_micro_usd=(budget * USD, None))
+        assert priced(dataclasses.replace(problem, limits=limits))["all on demand"]["feasible"] is fine
+    assert totals(problem)[0] == (600 + 300 + 1200 + 600) / 2
+    for hourly, fine in ((60, True), (59, False)):
+        limits = Limits(hourly_budget_micro_usd=hourly * USD)
+        row = priced(dataclasses.replace(problem, limits=limits))["all on demand"]
+        assert (row["feasible"], row["note"]) == (fine, "" if fine else "exceeds the hourly budget")
+    owned = Limits(hourly_budget_micro_usd=52 * USD)  # two owned at $6, four more at $10
+    assert priced(make_small(limits=owned, offers=make_offers(owned=2)))["all on demand"]["feasible"]
 
 
 def test_owned_commitments_are_paid_and_used_in_every_way() -> None:
