@@ -146,13 +146,13 @@ class _View:
 
 
 def layout(modes: Table, row: int) -> str:
-    """A mode's layout in words, "TP8 PP2 ×4, 64 concurrent": what is not split or copied goes without saying."""
+    """A mode's layout in words, "TP8 PP2 ×4, 64 in flight": what is not split or copied goes without saying."""
     tp, pp, ep, dp, concurrent = (
         int(modes[name][row])
         for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel", "data_parallel", "concurrency")
     )
     parts = [f"TP{tp}", *(f"{sign}{n}" for sign, n in (("PP", pp), ("EP", ep), ("×", dp)) if n > 1)]
-    return f"{' '.join(parts)}, {concurrent} concurrent"
+    return f"{' '.join(parts)}, {concurrent} in flight"
 
 
 def _bill(plan: Plan) -> tuple[dict[tuple[str, ...], int], dict[tuple[str, ...], set[str]]]:

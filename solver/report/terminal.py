@@ -76,7 +76,7 @@ def _table(heads: list[tuple[str, bool]]) -> RichTable:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for head, right in heads:
         table.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=right)
     return table

@@ -24,7 +24,7 @@ def test_rows_are_what_hand_computation_says() -> None:
     assert (big["nodes_peak"], small["nodes_peak"]) == (3, 7)
     assert big["nodes_mean"] == pytest.approx((3 * 30 + 1 * 70) / 100)
     assert small["nodes_mean"] == pytest.approx(7 * 30 / 100)
-    assert big["layout"] == "TP8, 64 concurrent"
+    assert big["layout"] == "TP8, 64 in flight"
     assert (big["micro_usd_per_month"], small["micro_usd_per_month"]) == (510 * USD, 120 * USD)
     assert big["utilisation"] == pytest.approx((250 * 30 + 60 * 70) / (300 * 30 + 100 * 70))
     assert (big["ttft_ms"], big["tpot_ms"], big["evidence"]) == (310.0, 20.0, "calibrated")
