@@ -179,7 +179,7 @@ def error_of(faults: list[Fault], document: Document) -> InputError:
 
 def _where(place: Place, document: Document, *, short: bool = False) -> str:
     """File, line, path, and the workload's name."""
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step:.60}" for step in place).lstrip(".")
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in place).lstrip(".")
     line = next((document.lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in document.lines), None)
     parts = [] if short else [document.name + (f":{line}" if line else "")]
     if short and line:
@@ -187,6 +187,11 @@ def _where(place: Place, document: Document, *, short: bool = False) -> str:
     if path:
         parts.append(path + _name(place, document.data))
     return ": ".join(parts)
+
+
+def _plain(key: str) -> str:
+    """A field's name as it may be printed."""
+    return (key if key.isprintable() else ascii(key))[:60]
 
 
 def _name(place: Place, data: Any) -> str:

@@ -364,3 +364,12 @@ def test_what_cannot_be_planned_is_named(workloads: Any, changes: dict[str, Any]
     with pytest.raises(InputError, match=message) as caught:
         problem(*workloads, **changes)
     assert caught.value.where
+
+
+def test_nothing_on_sale_at_all() -> None:
+    """A problem without candidates says why for every node."""
+    p = problem(chat(), run(), options=["commit_6m"])
+    assert len(p.candidates.pool) == len(p.offers.pool) == len(p.pool_shape) == 0
+    assert "no offer" in p.excuses["bottleneck"].tolist()
+    assert p.workloads.unserved_micro_usd_per_unit.tolist() == [1, 1]
+    assert p.digest()
