@@ -78,7 +78,7 @@ def test_a_new_kind_needs_no_edit_here(mine: Path, monkeypatch: pytest.MonkeyPat
         judges: int = 3
         kind: ClassVar[str] = "evaluation"
 
-    monkeypatch.setitem(KINDS, "evaluation", Evaluation)  # type: ignore[arg-type]
+    monkeypatch.setitem(KINDS, "evaluation", Evaluation)
     schema.model_of.cache_clear()
     try:
         mine.write_text(SPEC.replace("KIND", "evaluation").replace("EXTRA", "judges: 5"), encoding="utf-8")
