@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..problem import Problem
 
 
+KEY = 2**32  # a share row's key is workload × KEY + region + 1, region -1 for all
+
+
 class Spot(Rule):
     """Each workload w and block b, with capacity = units_per_hour × replicas (spot units derated by interruptions):
 
@@ -38,27 +41,34 @@ class Spot(Rule):
         spot = np.flatnonzero(f.of("market") == SPOT)
         price = p.offers.micro_usd_per_hour[f.spot_offer()[spot]] * f.of("nodes_per_replica")[spot] / 1e6
         f.model.cost(f.replicas[spot], price[:, None] * f.weight)
+        shares = self._shares_of(f, spot)
         workload, site = f.of("workload"), p.pool_site[f.of("pool")]
-        for w in np.unique(workload[spot]).tolist():
-            mine = np.flatnonzero(workload == w)
-            share = p.workloads.max_spot_share[w]
-            if share < 1:
-                self._share(f, w, mine, spot[workload[spot] == w], float(share), "")
-            for r in np.unique(site[spot[workload[spot] == w]]).tolist():
-                cap = region_share(p, w, r)
-                if cap < min(share, 1):
-                    part = spot[(workload[spot] == w) & (site[spot] == r)]
-                    self._share(f, w, mine, part, float(cap), f"{p.sites.provider[r]}/{p.sites.region[r]}")
-
-    def _share(self, f: Formulation, w: int, every: Any, spot: Any, share: float, place: str) -> None:
-        p = f.problem
-        name = f"{p.workloads.name[w]} {place}".strip()
-        capacity = f.of("units_per_hour") / f.unit[w]
+        capacity = f.of("units_per_hour") / f.unit[workload]
         rows = f.model.rows(
-            f"spot share {name}", (p.blocks.count,), upper=0.0, label=lambda at: f"{name}, {block_name(p, at[0])}"
+            "spot share",
+            (len(shares), p.blocks.count),
+            upper=0.0,
+            keys=np.array([w * KEY + r + 1 for w, r, _ in shares], dtype=np.int64),
+            label=lambda at: f"{share_name(p, *shares[at[0]][:2])}, {block_name(p, at[1])}",
         )
-        f.model.put(rows, f.replicas[every], -share * capacity[every, None])
-        f.model.put(rows, f.replicas[spot], capacity[spot, None])
+        for row, (w, r, share) in zip(rows, shares, strict=True):
+            every = np.flatnonzero(workload == w)
+            part = spot[(workload[spot] == w) & ((r < 0) | (site[spot] == r))]
+            f.model.put(row, f.replicas[every], -float(share) * capacity[every, None])
+            f.model.put(row, f.replicas[part], capacity[part, None])
+
+    def _shares_of(self, f: Formulation, spot: Any) -> list[tuple[int, int, Fraction]]:
+        """(workload, region or -1 for all, cap) of every cap that can bind."""
+        p, made = f.problem, []
+        workload, site = f.of("workload")[spot], p.pool_site[f.of("pool")[spot]]
+        for w in np.unique(workload).tolist():
+            share = min(p.workloads.max_spot_share[w], Fraction(1))
+            if share < 1:
+                made.append((w, -1, share))
+            for r in np.unique(site[workload == w]).tolist():
+                if region_share(p, w, r) < share:
+                    made.append((w, r, region_share(p, w, r)))
+        return made
 
     def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
         """Running spot nodes of each workload at their price."""
@@ -131,6 +141,12 @@ def region_share(problem: Problem, w: int, site: int) -> Fraction:
     """Largest share of a workload's capacity on spot in a region, from the caps of region and zone."""
     zones = max(1, int(problem.sites.zones[site]))
     return min(problem.workloads.max_spot_share_per_region[w], zones * problem.workloads.max_spot_share_per_zone[w])
+
+
+def share_name(problem: Problem, w: int, site: int) -> str:
+    """A share row's business name."""
+    place = f" in {problem.sites.provider[site]}/{problem.sites.region[site]}" if site >= 0 else ""
+    return f"{problem.workloads.name[w]}{place}"
 
 
 def hours_row(problem: Problem) -> Any:

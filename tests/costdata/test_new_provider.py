@@ -1,38 +1,70 @@
-"""A new provider is a new folder, and nothing else."""
+"""A new provider is a new folder, and nothing else: the example of the documentation works as it stands there."""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 
+import pytest
+
 import costdata
+from costdata import DataError
+from costdata.build import invariants
 
-FILES = {
-    "provider.toml": 'title = "Acme GPUs"\nspot_interruptions_per_month = 0.25\n',
-    "nodes.csv": "node,accelerator,accelerators,vcpus,ram_gib,nic_gbit_per_s,scaleup_gb_per_s,scaleup_domain,power_w,"
-    "source\n"
-    "h100.8x,H100,8,192,2048,3200,450,8,6000,provider-docs\n",
-    "regions.csv": "region,location,country,latitude,longitude,zones,g_co2_per_kwh,carbon_source,source\n"
-    "oslo-1,Oslo,NO,59.9,10.8,1,28,assumed,city\n",
-    "prices.csv": "region,node,option,usd_per_hour,zones,interruptions_per_month,valid_from,source\n"
-    "oslo-1,h100.8x,on_demand,18.4,1,0,2026-06-15,provider-docs\n",
-    "transfer.csv": "from,to,usd_per_gb,valid_from,source\n"
-    "*,internet,0.01,2026-06-15,provider-docs\n*,regions,0,2026-06-15,provider-docs\n",
-}
+DOCS = Path(__file__).parents[2] / "docs"
+SOURCE = "acme-list,Acme list prices,2026-06-15,single published list prices,Acme price list\n"
 
 
-def test_a_folder_is_found(tables: Path) -> None:
-    """Its offers, shapes, regions and transfer prices are there."""
+def example() -> dict[str, str]:
+    """The files of docs/adding-a-provider.md, by name."""
+    text = (DOCS / "adding-a-provider.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\d\. `([\w.]+)`.*?```\w+\n(.*?)    ```", text, re.DOTALL | re.MULTILINE)
+    return {name: textwrap.dedent(block) for name, block in blocks}
+
+
+def add(tables: Path, files: dict[str, str]) -> None:
+    """Put the example's folder and its source into a copy of the tables."""
     folder = tables / "providers" / "acme"
     folder.mkdir()
-    for name, text in FILES.items():
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    with (tables / "sources.csv").open("a", encoding="utf-8") as file:
+        file.write(SOURCE)
+
+
+def test_the_documented_folder_is_found(tables: Path) -> None:
+    """Its offers, shapes, regions and transfer prices are there, and the invariants hold."""
+    files = example()
+    assert set(files) == {"provider.toml", "nodes.csv", "regions.csv", "prices.csv", "transfer.csv"}
+    add(tables, files)
+    assert invariants.faults() == []
     catalog = costdata.load()
     assert list(catalog.where(provider="acme").offers.micro_usd_per_hour) == [18_400_000]
     assert catalog.regions["acme", "oslo-1"].jurisdiction == "NO"
     assert catalog.internet_egress_micro_usd_per_gb("paris")["acme", "oslo-1"] == 10_000
 
 
+def test_a_price_of_an_unknown_shape_stops_the_load(tables: Path) -> None:
+    """Named, with the nearest."""
+    files = example()
+    add(tables, {**files, "prices.csv": files["prices.csv"].replace("h100.8x", "h100.x8")})
+    with pytest.raises(DataError, match=r"unknown shape h100.x8.*h100.8x"):
+        costdata.load()
+
+
 def test_a_folder_without_its_toml_is_no_provider(tables: Path) -> None:
     """Half-made folders are passed over."""
     (tables / "providers" / "acme").mkdir()
     assert "acme" not in set(costdata.load().offers.provider)
+
+
+def test_the_documented_counts_are_the_tables(catalog: costdata.Catalog) -> None:
+    """Regions and on-demand offers by provider, as docs/data.md has them."""
+    text = (DOCS / "data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z, ]+) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+    assert {name for names, _, _ in rows for name in names.split(", ")} == {p for p, _ in catalog.regions}
+    for names, regions, on_demand in rows:
+        own = catalog.where(provider=names.split(", "))
+        assert len(own.regions) == int(regions), names
+        assert len(own.where(option="on_demand").offers) == int(on_demand), names

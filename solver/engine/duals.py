@@ -1,0 +1,227 @@
+"""Dual prices of a direct formulation, and what they say of every candidate, open or not.
+
+Any prices of the right sign give a lower bound on the cost of every plan: what the rows ask for at those prices, less
+whatever a column could earn beyond its cost at the most it may be used. Nothing here trusts a solver's status.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..formulation import most_replicas, offer_by_pool, units
+from ..problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
+from ..rules.budget import hourly_rate
+from ..rules.commitment import upfront_by_month
+from . import rounding
+
+if TYPE_CHECKING:
+    from ..formulation import Formulation
+    from ..model import Program
+    from ..problem import Problem
+    from .rounding import Cuts
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def dual_bound(program: Program, duals: Array) -> tuple[float, Array]:
+    """Lower bound of a program from any row prices, and the reduced costs they leave [n]."""
+    y = np.where(np.isinf(program.row_lower), np.minimum(duals, 0), duals)
+    y = np.where(np.isinf(program.row_upper), np.maximum(y, 0), y)
+    reduced = program.cost - program.matrix.T @ y
+    rhs = np.where(y > 0, program.row_lower, np.where(y < 0, program.row_upper, 0.0))
+    at = np.where(reduced > 0, program.lower, np.where(np.isinf(program.upper) & (reduced > -1e-9), program.lower, program.upper))
+    return float(rhs @ y + (np.where(reduced == 0, 0.0, reduced) * np.where(reduced == 0, 0.0, at)).sum()), reduced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """Row prices by meaning, all as money a block (≥ 0 unless said). Q pools, B blocks, W workloads, P months."""
+
+    cover: dict[tuple[int, int], Array]  # (workload, sources as a mask) -> [B], for one scaled unit
+    cut: Array  # [cuts]
+    share: dict[tuple[int, int], Array]  # (workload, region or -1) -> [B], for one scaled unit
+    work: Array  # [D, S], for one scaled unit
+    place: Array  # [W], of the one place of a run
+    node: dict[int, Array]  # pool -> [B], of a firm node
+    quota: Array  # [Q, B, 2], of a firm and of a spot node, summed over the quotas of the pool
+    month: Array  # [P, S], of a dollar
+    hour: Array  # [B], of a dollar an hour
+    carbon: float  # of a kilogram
+
+
+def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:
+    """Row prices of a direct formulation, by the names and keys of its rows."""
+    p = f.problem
+    b, scenarios = p.blocks.count, len(p.blocks.probability)
+    made: dict[str, Any] = {
+        "cover": {}, "share": {}, "node": {}, "cut": np.zeros(len(cuts.size)), "carbon": 0.0, "hour": np.zeros(b),
+        "work": np.zeros((len(p.sources.workload), scenarios)), "place": np.zeros(len(p.workloads.name)),
+        "quota": np.zeros((len(p.pool_shape), b, 2)), "month": np.zeros((len(p.blocks.periods), scenarios)),
+    }  # fmt: skip
+    for group in f.model.groups:
+        y = duals[group.rows]
+        keys = [] if group.keys is None else group.keys.tolist()
+        if group.name.startswith("cover "):
+            made["cover"] |= {divmod(k, 2**32): np.maximum(row, 0) for k, row in zip(keys, y, strict=True)}
+        elif group.name == "spot share":
+            made["share"] |= {(k // 2**32, k % 2**32 - 1): np.maximum(-row, 0) for k, row in zip(keys, y, strict=True)}
+        elif group.name == "nodes":
+            made["node"] |= {k: np.maximum(-row, 0) for k, row in zip(keys, y, strict=True)}
+        elif group.name == "rounding":
+            made["cut"] = np.maximum(y, 0)
+        elif group.name == "work":
+            made["work"][np.flatnonzero(p.sources.total_units > 0)] = np.maximum(y, 0)
+        elif group.name == "one place":
+            made["place"][keys] = np.maximum(-y, 0)
+        elif group.name == "quota":
+            for k, row in zip(keys, np.maximum(-y, 0), strict=True):
+                quota = p.limits.quotas[k]
+                pools = list(quota.pools)
+                made["quota"][pools, :, 0] += row if quota.kind != "spot" else 0.0
+                made["quota"][pools, :, 1] += row if quota.kind != "on_demand" else 0.0
+        elif group.name == "monthly budget":
+            limited = [i for i, usd in enumerate(p.limits.monthly_budget_micro_usd) if usd is not None]
+            made["month"][limited] = np.maximum(-y, 0)
+        elif group.name == "hourly budget":
+            made["hour"] = np.maximum(-y, 0)
+        elif group.name == "carbon":
+            made["carbon"] = float(max(-y[0], 0))
+    return Prices(**made)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What nodes cost at the prices: dollars a block with the prices of quotas and budgets on top."""
+
+    on_demand: Array  # [Q, B], inf where there is none
+    spot: Array  # [Q, B], inf where there is none
+    commitment: Array  # [K]
+    offers: Array  # int64 [K] commitments on sale
+    carbon: Array  # [Q, B] of a running node
+
+
+def market(problem: Problem, prices: Prices) -> Market:
+    """Cost of a node in every pool and block, and of every commitment on sale."""
+    p, o, blocks = problem, problem.offers, problem.blocks
+    weight = blocks.total_hours * np.array([float(x) for x in blocks.block_probability()])
+    month = prices.month[:, blocks.scenario]  # [P, B]
+    dollar = weight + (month.T * blocks.hours).sum(axis=1) + prices.hour  # of a dollar an hour in a block [B]
+
+    def of(kind: int, market_: int) -> Array:
+        offer = offer_by_pool(p, kind)
+        usd = np.where(offer >= 0, o.micro_usd_per_hour[offer] / 1e6, np.inf)
+        return usd[:, None] * dollar + prices.quota[:, :, market_]
+
+    offers = np.flatnonzero((o.kind == COMMITMENT) & (o.owned_nodes == 0))
+    monthly = (o.micro_usd_per_hour[offers, None] * o.paid_hours[offers]).astype(float)
+    monthly += np.array([[float(x) for x in row] for row in upfront_by_month(p, offers)]).reshape(monthly.shape)
+    commitment = (monthly / 1e6 * (1 + prices.month.sum(axis=1))).sum(axis=1)
+    hourly = np.array([float(hourly_rate(p, k)) for k in offers.tolist()]).reshape(-1) / 1e6
+    commitment += hourly * (o.active[offers] @ prices.hour)
+    commitment += (o.active[offers] * prices.quota[o.pool[offers], :, 0]).sum(axis=1)
+    kg = p.shapes.power_w[p.pool_shape] / 1e3 * p.sites.g_co2_per_kwh[p.pool_site] / 1e3
+    rate = p.limits.carbon_micro_usd_per_kg / 1e6 + prices.carbon
+    return Market(
+        on_demand=of(ON_DEMAND, 0), spot=of(SPOT, 1), commitment=commitment, offers=offers,
+        carbon=(kg * rate)[:, None] * weight,
+    )  # fmt: skip
+
+
+def worth(problem: Problem, prices: Prices, cuts: Cuts, w: int, rows: Array) -> Array:
+    """Dollars that a replica of each candidate (rows, all of workload w) is worth in each block [n, B]."""
+    c, s, scale = problem.candidates, problem.sources, units(problem)[w]
+    sources = np.flatnonzero(s.workload == w)
+    capacity, site = c.units_per_hour[rows], problem.pool_site[c.pool[rows]]
+    kind = str(problem.workloads.kind[w])
+    if kind != "serving":
+        return _job_worth(problem, prices, int(sources[0]), capacity / scale, site)
+    reach = s.rtt_ms[sources][:, site] + c.ttft_ms[rows] <= problem.workloads.ttft_ms[w]  # [n sources, n]
+    mask = (reach * (1 << np.arange(len(sources)))[:, None]).sum(axis=0)
+    pairs, inverse = np.unique(np.stack([capacity, mask]), axis=1, return_inverse=True)
+    made = np.zeros((pairs.shape[1], problem.blocks.count))
+    for (workload, t), y in prices.cover.items():
+        if workload == w:
+            made += np.where((pairs[1] & t) > 0, pairs[0], 0)[:, None] / scale * y
+    mine = np.flatnonzero((cuts.workload == w) & (prices.cut > 0))
+    for t in np.unique(cuts.sources[mine]).tolist():
+        at = mine[cuts.sources[mine] == t]
+        inside = sources[[i for i in range(len(sources)) if t >> i & 1]]
+        demand = s.units_per_hour[inside].sum(axis=0)[cuts.block[at]]
+        alpha, _, _ = rounding.strengths(pairs[0][:, None], demand[None, :], cuts.size[at][None, :])
+        alpha = np.where((pairs[1] & t)[:, None] > 0, alpha, 0.0) * prices.cut[at]
+        np.add.at(made.T, cuts.block[at], alpha.T)
+    return made[inverse.reshape(-1)] + _share_worth(problem, prices, w, rows, capacity / scale)
+
+
+def _job_worth(problem: Problem, prices: Prices, d: int, capacity: Array, site: Array) -> Array:
+    s, blocks = problem.sources, problem.blocks
+    weight = blocks.total_hours * np.array([float(x) for x in blocks.block_probability()])
+    moved = s.transfer_pico_usd_per_unit[d, site] / 1e12 * units(problem)[s.workload[d]]
+    unit = (prices.work[d, blocks.scenario] * blocks.total_hours)[None, :] - moved[:, None] * weight
+    return np.asarray(capacity[:, None] * np.maximum(unit, 0) * s.window[d])
+
+
+def _share_worth(problem: Problem, prices: Prices, w: int, rows: Array, capacity: Array) -> Array:
+    """What caps on spot add to firm capacity and take from spot capacity [n, B]."""
+    from ..rules.spot import region_share
+
+    c = problem.candidates
+    spot, site = c.market[rows] == SPOT, problem.pool_site[c.pool[rows]]
+    made = np.zeros((len(rows), problem.blocks.count))
+    for (workload, r), y in prices.share.items():
+        if workload == w:
+            cap = float(problem.workloads.max_spot_share[w] if r < 0 else region_share(problem, w, r))
+            counted = spot & ((r < 0) | (site == r))
+            made += ((cap - counted) * capacity)[:, None] * y
+    return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Every candidate at the prices."""
+
+    loss: Array  # float [C] most that a candidate could earn, to be taken off the bound; 0 for those priced out
+    reduced: dict[int, Array]  # workload -> float32 [n, B] reduced cost of a replica in a block
+    rows: dict[int, Array]  # workload -> int64 [n] candidates
+
+
+def survey(problem: Problem, prices: Prices, cuts: Cuts, is_open: Array) -> Survey:
+    """Reduced cost of every candidate; the node prices of pools without an open candidate are chosen to suit.
+
+    A closed pool's node is priced at what its best user would pay, but not above on demand, nor such that a
+    commitment would pay: only what is left after that can be earned.
+    """
+    c, m = problem.candidates, market(problem, prices)
+    node = np.full(m.on_demand.shape, -1.0)
+    for pool, y in prices.node.items():
+        node[pool] = y
+    values: dict[int, Array] = {}
+    rows_of = {w: np.flatnonzero(c.workload == w) for w in range(len(problem.workloads.name))}
+    asked = np.zeros(node.shape)
+    for w, rows in rows_of.items():
+        values[w] = worth(problem, prices, cuts, w, rows) - c.nodes_per_replica[rows, None] * m.carbon[c.pool[rows]]
+        firm = c.market[rows] == FIRM
+        np.maximum.at(asked, c.pool[rows[firm]], values[w][firm] / c.nodes_per_replica[rows[firm], None])
+    closed = node[:, 0] < 0
+    node[closed] = np.minimum(asked, m.on_demand)[closed]
+    scale = np.ones(len(node))
+    sums = (node[problem.offers.pool[m.offers]] * problem.offers.active[m.offers]).sum(axis=1)
+    fine = np.where(sums > 0, np.minimum(1.0, np.maximum(m.commitment, 0) / np.maximum(sums, 1e-300)), 1.0)
+    np.minimum.at(scale, problem.offers.pool[m.offers], fine)
+    node[closed] *= scale[closed, None]
+    loss, reduced = np.zeros(len(c.pool)), {}
+    for w, rows in rows_of.items():
+        firm = (c.market[rows] == FIRM)[:, None]
+        price = np.where(firm, node[c.pool[rows]], np.where(np.isfinite(m.spot[c.pool[rows]]), m.spot[c.pool[rows]], 1e30))
+        left = c.nodes_per_replica[rows, None] * price - values.pop(w)
+        earned = np.maximum(-left, 0) * most_replicas(problem, rows)
+        if problem.workloads.kind[w] == "training":
+            loss[rows] = np.maximum(earned.sum(axis=1) - prices.place[w], 0)
+        else:
+            loss[rows] = earned.sum(axis=1)
+        reduced[w] = left.astype(np.float32)
+    loss[is_open] = 0.0
+    return Survey(loss=loss, reduced=reduced, rows=rows_of)
