@@ -1,0 +1,122 @@
+"""From the engine's numbers to whole numbers, and from those to a plan's tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .bill import Decision
+from .problem import COMMITMENT, FIRM, MARKETS, ON_DEMAND, OFFER_KINDS, SPOT
+from .table import Table
+
+if TYPE_CHECKING:
+    from .formulation import Formulation
+    from .problem import Problem
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def decide(f: Formulation, values: Array) -> Decision:
+    """Whole numbers from a solution: replicas and commitments rounded, flows assigned exactly, the rest bought."""
+    p, s = f.problem, f.problem.sources
+    replicas = np.round(values[f.replicas]).astype(np.int64)
+    committed = np.round(values[f.committed]).astype(np.int64)
+    served, unserved, undone = _assign(f, replicas)
+    return Decision(
+        candidates=f.candidates,
+        replicas=replicas,
+        pairs=f.pairs,
+        served=served,
+        unserved=unserved,
+        undone=undone,
+        on_demand_offers=f.on_demand_offers,
+        on_demand=_bought(f, replicas, committed),
+        commitments=f.commitments,
+        committed=committed,
+    )
+
+
+def _bought(f: Formulation, replicas: Array, committed: Array) -> Array:
+    """Nodes on demand: what whole replicas need beyond the commitments in force."""
+    o = f.problem.offers
+    need = np.zeros((len(f.problem.pool_shape), f.problem.blocks.count), dtype=np.int64)
+    firm = f.of("market") == FIRM
+    np.add.at(need, f.of("pool")[firm], replicas[firm] * f.of("nodes_per_replica")[firm, None])
+    np.add.at(need, o.pool[f.commitments], -(committed[:, None] * o.active[f.commitments]))
+    return np.maximum(need[o.pool[f.on_demand_offers]], 0)
+
+
+def _assign(f: Formulation, replicas: Array) -> tuple[Array, Array, Array]:
+    """Units served over each pair, units left of flows, and units left of jobs."""
+    p, s, b = f.problem, f.problem.sources, f.problem.blocks.count
+    served = np.zeros((f.pairs.shape[1], b), dtype=np.int64)
+    left = np.where(s.total_units[:, None] == 0, s.units_per_hour, 0).astype(np.int64)
+    room = replicas * f.of("units_per_hour")[:, None]
+    undone = np.tile(s.total_units[:, None], (1, len(p.blocks.probability))).astype(np.int64)
+    cost = s.transfer_pico_usd_per_unit[f.pairs[0], p.pool_site[f.of("pool")[f.pairs[1]]]]
+    reach_of = np.bincount(f.pairs[0][f.reach], minlength=len(s.workload))
+    order = np.lexsort((cost, reach_of[f.pairs[0]]))  # sources with the fewest places first, each by its cheapest
+    for e in order[f.reach[order]].tolist():
+        d, c = int(f.pairs[0, e]), int(f.pairs[1, e])
+        if s.total_units[d]:
+            units = np.where(s.window[d], room[c], 0)
+            for k in range(undone.shape[1]):
+                mine = np.flatnonzero((p.blocks.scenario == k) & (units > 0))
+                hours = p.blocks.total_hours[mine]
+                before = np.cumsum(units[mine] * hours) - units[mine] * hours
+                short = np.clip(undone[d, k] - before, 0, None)
+                served[e, mine] = np.minimum(units[mine], -(-short // hours))
+                undone[d, k] = max(0, undone[d, k] - int((served[e, mine] * hours).sum()))
+        else:
+            take = np.minimum(left[d], room[c])
+            served[e] += take
+            left[d] -= take
+            room[c] -= take
+    return served, left, undone
+
+
+def tables(problem: Problem, d: Decision) -> dict[str, Table]:
+    """Purchases, placements, served and unserved of a decision, rows that are zero left out."""
+    o, c, w = problem.offers, problem.candidates, problem.workloads
+    place = [tuple(name.split("/", 2)) for name in problem.pool_names.tolist()]
+    bought: list[tuple[Any, ...]] = []
+    for k, nodes in zip(d.commitments.tolist(), d.committed.tolist(), strict=True):
+        if nodes:
+            bought.append((k, *place[o.pool[k]], o.option[k], OFFER_KINDS[COMMITMENT], -1, nodes, o.starts[k], int(o.term_hours[k])))
+    for row, b in np.argwhere(d.on_demand > 0).tolist():
+        k = int(d.on_demand_offers[row])
+        bought.append((k, *place[o.pool[k]], o.option[k], OFFER_KINDS[ON_DEMAND], b, int(d.on_demand[row, b]), "", 0))
+    spot_nodes: dict[tuple[int, int], int] = {}
+    spot_offer = {int(o.pool[k]): k for k in np.flatnonzero(o.kind == SPOT).tolist()}
+    placed = []
+    for row, b in np.argwhere(d.replicas > 0).tolist():
+        k = int(d.candidates[row])
+        replicas, pool = int(d.replicas[row, b]), int(c.pool[k])
+        nodes = replicas * int(c.nodes_per_replica[k])
+        placed.append((k, w.name[c.workload[k]], *place[pool], MARKETS[c.market[k]], b, replicas, nodes))
+        if c.market[k] == SPOT:
+            spot_nodes[spot_offer[pool], b] = spot_nodes.get((spot_offer[pool], b), 0) + nodes
+    for (k, b), nodes in sorted(spot_nodes.items()):
+        bought.append((k, *place[o.pool[k]], o.option[k], OFFER_KINDS[SPOT], b, nodes, "", 0))
+    served = []
+    for e, b in np.argwhere(d.served > 0).tolist():
+        source, k = int(d.pairs[0, e]), int(d.candidates[d.pairs[1, e]])
+        row = (source, w.name[c.workload[k]], problem.sources.origin[source], k, *place[c.pool[k]][:2], b, int(d.served[e, b]))
+        served.append(row)
+    return {
+        "purchases": Table.from_records("offer provider region node option kind block nodes starts term_hours".split(), bought),
+        "placements": Table.from_records("candidate workload provider region node market block replicas nodes".split(), placed),
+        "served": Table.from_records("source workload origin candidate provider region block units_per_hour".split(), served),
+        "unserved": Table.from_records("source workload origin block scenario units".split(), _left(problem, d)),
+    }
+
+
+def _left(problem: Problem, d: Decision) -> list[tuple[Any, ...]]:
+    s, w, rows = problem.sources, problem.workloads, []
+    for k, b in np.argwhere(d.unserved > 0).tolist():
+        name = w.name[s.workload[k]]
+        rows.append((k, name, s.origin[k], b, int(problem.blocks.scenario[b]), int(d.unserved[k, b])))
+    for k, scenario in np.argwhere((d.undone > 0) & (s.total_units > 0)[:, None]).tolist():
+        rows.append((k, w.name[s.workload[k]], s.origin[k], -1, scenario, int(d.undone[k, scenario])))
+    return rows

@@ -1,0 +1,185 @@
+"""Solve a problem: search, whole numbers, bill, independent check, and the plan with its certificate."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .assemble import decide, tables
+from .bill import Decision, make_bill
+from .check import check
+from .errors import CheckError, EngineError, InputError
+from .plan import Certificate, Plan, Provenance
+from .rules import RULES
+from .table import Table
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .rules import Rule
+
+CONFLICTS = ("limit", "unit", "relax_by", "usd_per_unit", "detail")
+MOST_CONFLICTS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a solve has come; dollars are None until there is such a figure."""
+
+    seconds: float
+    lower_usd: float | None
+    upper_usd: float | None
+    gap: float | None
+    phase: str
+
+
+def solve(
+    problem: Problem,
+    *,
+    time_limit_s: float = 60.0,
+    gap: float = 0.01,
+    seed: int = 0,
+    deterministic: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    rules: Sequence[Rule] = RULES,
+) -> Plan:
+    """The cheapest plan found, checked, with what is proved of it.
+
+    Args:
+        problem: what to plan.
+        time_limit_s: seconds of search.
+        gap: relative gap between plan and lower bound at which to stop.
+        seed: of the search.
+        deterministic: recorded; the search does not depend on thread timing.
+        progress: hears of bounds and plans as they are found.
+        rules: what the model is made of; the check always knows all rules.
+
+    Raises:
+        InputError: a limit that is not a number in its range.
+        CheckError: the plan failed the independent check.
+        EngineError: the search failed or found nothing in time.
+    """
+    if not (time_limit_s > 0 and 0 <= gap < 1):
+        raise InputError("time_limit_s must be above 0, gap from 0 to below 1", where="solve")
+    from .engine.run import run
+
+    start = time.monotonic()
+
+    def report(phase: str, lower: float, upper: float) -> None:
+        if progress:
+            known = math.isfinite(upper)
+            progress(
+                Progress(
+                    seconds=time.monotonic() - start,
+                    lower_usd=lower if math.isfinite(lower) else None,
+                    upper_usd=upper if known else None,
+                    gap=(upper - lower) / max(upper, 1e-9) if known and math.isfinite(lower) else None,
+                    phase=phase,
+                )
+            )
+
+    outcome = run(problem, rules, time_limit_s=time_limit_s, gap=gap, seed=seed, report=report)
+    if outcome.values is None and outcome.termination != "infeasible":
+        raise EngineError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
+    about = provenance(problem, seed=seed, deterministic=deterministic, seconds=time.monotonic() - start)
+    if outcome.values is None:
+        return infeasible(problem, None, about)
+    decision = decide(outcome.formulation, outcome.values)
+    if _forbidden(problem, decision):
+        return infeasible(problem, decision, about)
+    lines = make_bill(problem, decision, rules)
+    total = sum(lines["micro_usd"].tolist()) if len(lines) else 0
+    lower = math.floor(outcome.bound * 1e6) if math.isfinite(outcome.bound) else 0
+    plan = Plan(
+        name=problem.name,
+        termination=outcome.termination,  # type: ignore[arg-type]
+        certificate=Certificate(kind="proved", lower_micro_usd=max(0, min(lower, total)), upper_micro_usd=total),
+        provenance=about,
+        periods=problem.blocks.periods,
+        block_hours=tuple(problem.blocks.total_hours.tolist()),
+        accounting=problem.limits.accounting,
+        cost_lines=lines,
+        excuses=problem.excuses,
+        **tables(problem, decision),
+    )
+    found = check(problem, plan)
+    if found:
+        said = "; ".join(map(str, found[:3]))
+        raise CheckError(f"{len(found)} faults, the first: {said}", where="plan", mend="report the spec")
+    return finish(problem, plan)
+
+
+def finish(problem: Problem, plan: Plan) -> Plan:
+    """The plan with the summary people read and the ways of buying it is compared with."""
+    from .summary import summarise
+    from .ways import ways
+
+    return dataclasses.replace(
+        plan, fleet=summarise(problem, plan), ways=ways(problem, plan.total_micro_usd)
+    )
+
+
+def provenance(problem: Problem, *, seed: int, deterministic: bool, seconds: float) -> Provenance:
+    """Where the plan comes from."""
+    from . import __version__
+
+    p: dict[str, Any] = problem.provenance
+    return Provenance(
+        version=__version__,
+        problem_digest=problem.digest(),
+        catalog_digest=p.get("catalog_digest", ""),
+        as_of=p.get("as_of", ""),
+        seed=seed,
+        engine="HiGHS",
+        deterministic=deterministic,
+        seconds=0.0 if deterministic else round(seconds, 3),
+        spec=p.get("spec", ""),
+        overrides=p.get("overrides", ""),
+        warnings=tuple(json.loads(p.get("warnings", "[]"))),
+    )
+
+
+def _forbidden(problem: Problem, decision: Decision) -> bool:
+    must = problem.workloads.must_serve[problem.sources.workload]
+    return bool(decision.unserved[must].any() or (decision.undone * (problem.sources.total_units > 0)[:, None])[must].any())
+
+
+def infeasible(problem: Problem, decision: Decision | None, about: Provenance) -> Plan:
+    """A plan without a fleet that says what cannot be served, and which limits stand in the way."""
+    rows: list[tuple[Any, ...]] = []
+    names, s = problem.workloads.name, problem.sources
+    if decision is not None:
+        hours = problem.blocks.total_hours
+        for w in np.flatnonzero(problem.workloads.must_serve).tolist():
+            mine = s.workload == w
+            worst = int(decision.unserved[mine].sum(axis=0).max(initial=0))
+            undone = int(decision.undone[mine & (s.total_units > 0)].max(initial=0))
+            price = int(problem.workloads.unserved_micro_usd_per_unit[w]) / 1e6
+            if worst:
+                short = int(hours[decision.unserved[mine].sum(axis=0) > 0].sum())
+                rows.append((f"demand[{names[w]}]", "requests an hour", worst, price, f"short in {short} hours of the horizon"))
+            if undone:
+                rows.append((f"work[{names[w]}]", str(problem.workloads.unit[w]), undone, price, "cannot be done in its window"))
+    empty = Table.from_records
+    return Plan(
+        name=problem.name,
+        termination="infeasible",
+        certificate=Certificate(kind="none", lower_micro_usd=0, upper_micro_usd=0),
+        provenance=about,
+        periods=problem.blocks.periods,
+        block_hours=tuple(problem.blocks.total_hours.tolist()),
+        accounting=problem.limits.accounting,
+        purchases=empty("offer provider region node option kind block nodes starts term_hours".split(), []),
+        placements=empty("candidate workload provider region node market block replicas nodes".split(), []),
+        served=empty("source workload origin candidate provider region block units_per_hour".split(), []),
+        unserved=empty("source workload origin block scenario units".split(), []),
+        cost_lines=empty("kind provider region node option workload team period micro_usd".split(), []),
+        excuses=problem.excuses,
+        conflicts=empty(CONFLICTS, rows[:MOST_CONFLICTS]),
+    )
