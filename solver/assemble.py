@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .bill import Decision
-from .problem import COMMITMENT, FIRM, MARKETS, ON_DEMAND, OFFER_KINDS, SPOT
+from .problem import COMMITMENT, FIRM, MARKETS, OFFER_KINDS, ON_DEMAND, SPOT
 from .table import Table
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 def decide(f: Formulation, values: Array) -> Decision:
     """Whole numbers from a solution: replicas and commitments rounded, flows assigned exactly, the rest bought."""
-    p, s = f.problem, f.problem.sources
     replicas = np.round(values[f.replicas]).astype(np.int64)
     committed = np.round(values[f.committed]).astype(np.int64)
     served, unserved, undone = _assign(f, replicas)
@@ -83,16 +82,27 @@ def tables(problem: Problem, d: Decision) -> dict[str, Table]:
     bought: list[tuple[Any, ...]] = []
     for k, nodes in zip(d.commitments.tolist(), d.committed.tolist(), strict=True):
         if nodes:
-            bought.append((k, *place[o.pool[k]], o.option[k], OFFER_KINDS[COMMITMENT], -1, nodes, o.starts[k], int(o.term_hours[k])))
+            bought.append(
+                (
+                    k,
+                    *place[o.pool[k]],
+                    o.option[k],
+                    OFFER_KINDS[COMMITMENT],
+                    -1,
+                    nodes,
+                    o.starts[k],
+                    int(o.term_hours[k]),
+                )
+            )
     for row, b in np.argwhere(d.on_demand > 0).tolist():
         k = int(d.on_demand_offers[row])
         bought.append((k, *place[o.pool[k]], o.option[k], OFFER_KINDS[ON_DEMAND], b, int(d.on_demand[row, b]), "", 0))
     spot_nodes: dict[tuple[int, int], int] = {}
     spot_offer = {int(o.pool[k]): k for k in np.flatnonzero(o.kind == SPOT).tolist()}
     placed = []
-    for row, b in np.argwhere(d.replicas > 0).tolist():
-        k = int(d.candidates[row])
-        replicas, pool = int(d.replicas[row, b]), int(c.pool[k])
+    for place_row, b in np.argwhere(d.replicas > 0).tolist():
+        k = int(d.candidates[place_row])
+        replicas, pool = int(d.replicas[place_row, b]), int(c.pool[k])
         nodes = replicas * int(c.nodes_per_replica[k])
         placed.append((k, w.name[c.workload[k]], *place[pool], MARKETS[c.market[k]], b, replicas, nodes))
         if c.market[k] == SPOT:
@@ -102,18 +112,35 @@ def tables(problem: Problem, d: Decision) -> dict[str, Table]:
     served = []
     for e, b in np.argwhere(d.served > 0).tolist():
         source, k = int(d.pairs[0, e]), int(d.candidates[d.pairs[1, e]])
-        row = (source, w.name[c.workload[k]], problem.sources.origin[source], k, *place[c.pool[k]][:2], b, int(d.served[e, b]))
-        served.append(row)
+        unit = (
+            source,
+            w.name[c.workload[k]],
+            problem.sources.origin[source],
+            k,
+            *place[c.pool[k]][:2],
+            b,
+            int(d.served[e, b]),
+        )
+        served.append(unit)
     return {
-        "purchases": Table.from_records("offer provider region node option kind block nodes starts term_hours".split(), bought),
-        "placements": Table.from_records("candidate workload provider region node market block replicas nodes".split(), placed),
-        "served": Table.from_records("source workload origin candidate provider region block units_per_hour".split(), served),
-        "unserved": Table.from_records("source workload origin block scenario units".split(), _left(problem, d)),
+        "purchases": Table.from_records(
+            ["offer", "provider", "region", "node", "option", "kind", "block", "nodes", "starts", "term_hours"], bought
+        ),
+        "placements": Table.from_records(
+            ["candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"], placed
+        ),
+        "served": Table.from_records(
+            ["source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"], served
+        ),
+        "unserved": Table.from_records(
+            ["source", "workload", "origin", "block", "scenario", "units"], _left(problem, d)
+        ),
     }
 
 
 def _left(problem: Problem, d: Decision) -> list[tuple[Any, ...]]:
-    s, w, rows = problem.sources, problem.workloads, []
+    s, w = problem.sources, problem.workloads
+    rows: list[tuple[Any, ...]] = []
     for k, b in np.argwhere(d.unserved > 0).tolist():
         name = w.name[s.workload[k]]
         rows.append((k, name, s.origin[k], b, int(problem.blocks.scenario[b]), int(d.unserved[k, b])))

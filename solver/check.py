@@ -51,7 +51,9 @@ def _structure(problem: Problem, plan: Plan) -> Iterator[Violation]:
     if plan.block_hours != tuple(problem.blocks.total_hours.tolist()):
         yield Violation("structure", "block_hours", "are not the problem's")
     if plan.accounting != problem.limits.accounting:
-        yield Violation("structure", "accounting", f"is {plan.accounting}, the problem says {problem.limits.accounting}")
+        yield Violation(
+            "structure", "accounting", f"is {plan.accounting}, the problem says {problem.limits.accounting}"
+        )
     for name, (key, wholes) in KEYS.items():
         table = getattr(plan, name)
         missing = [c for c in wholes if c not in table]
@@ -71,7 +73,7 @@ def _structure(problem: Problem, plan: Plan) -> Iterator[Violation]:
     yield from _names(problem, plan)
 
 
-def _names(problem: Problem, plan: Plan) -> Iterator[Violation]:
+def _names(problem: Problem, plan: Plan) -> Iterator[Violation]:  # noqa: C901
     """Texts and derived columns agree with the rows they name."""
     o, c, pools, w = problem.offers, problem.candidates, problem.pool_names, problem.workloads
     for r in plan.purchases.records():
@@ -80,7 +82,9 @@ def _names(problem: Problem, plan: Plan) -> Iterator[Violation]:
         if place != pools[o.pool[r["offer"]]] or r["option"] != o.option[r["offer"]] or r["kind"] != kind:
             yield Violation("structure", "purchases", f"{place} {r['option']} is not offer {r['offer']}")
         if (r["block"] < 0) != (o.kind[r["offer"]] == COMMITMENT):
-            yield Violation("structure", "purchases", f"{place} {r['option']}: a commitment has no block, all else has one")
+            yield Violation(
+                "structure", "purchases", f"{place} {r['option']}: a commitment has no block, all else has one"
+            )
         if o.kind[r["offer"]] == COMMITMENT and (r["starts"], r["term_hours"]) != (
             o.starts[r["offer"]], int(o.term_hours[r["offer"]]),
         ):  # fmt: skip
@@ -94,25 +98,35 @@ def _names(problem: Problem, plan: Plan) -> Iterator[Violation]:
             yield Violation("structure", "placements", f"row of candidate {k} does not agree with the problem")
     for r in plan.served.records():
         k, d = r["candidate"], r["source"]
-        place = f"{problem.sites.provider[problem.pool_site[c.pool[k]]]}/{problem.sites.region[problem.pool_site[c.pool[k]]]}"
+        place = f"{problem.sites.provider[problem.pool_site[c.pool[k]]]}/{problem.sites.region[problem.pool_site[c.pool[k]]]}"  # noqa: E501
         named = (r["workload"], r["origin"], f"{r['provider']}/{r['region']}")
-        if problem.sources.workload[d] != c.workload[k] or named != (w.name[c.workload[k]], problem.sources.origin[d], place):
+        if problem.sources.workload[d] != c.workload[k] or named != (
+            w.name[c.workload[k]],
+            problem.sources.origin[d],
+            place,
+        ):
             yield Violation("structure", "served", f"source {d} on candidate {k} does not agree with the problem")
         if r["block"] < 0:
             yield Violation("structure", "served", f"source {d} on candidate {k} has no block")
     for r in plan.unserved.records():
         d = r["source"]
         job = bool(problem.sources.total_units[d] > 0)
-        if (r["workload"], r["origin"]) != (w.name[problem.sources.workload[d]], problem.sources.origin[d]) or job != (r["block"] < 0):
+        if (r["workload"], r["origin"]) != (w.name[problem.sources.workload[d]], problem.sources.origin[d]) or job != (
+            r["block"] < 0
+        ):
             yield Violation("structure", "unserved", f"row of source {d} does not agree with the problem")
         scenario = int(problem.blocks.scenario[r["block"]]) if r["block"] >= 0 else r["scenario"]
         if r["scenario"] < 0 or r["scenario"] != scenario:
-            yield Violation("structure", "unserved", f"row of source {d} names scenario {r['scenario']}, its block is of {scenario}")
+            yield Violation(
+                "structure", "unserved", f"row of source {d} names scenario {r['scenario']}, its block is of {scenario}"
+            )
 
 
 def _bill(problem: Problem, plan: Plan) -> Iterator[Violation]:
     """No line of an unknown kind, place or team; the certificate's upper bound is the sum of the lines."""
-    teams = {str(n): str(t) for n, t in zip(problem.workloads.name, problem.workloads.team, strict=True)} | {"(idle)": ""}
+    teams = {str(n): str(t) for n, t in zip(problem.workloads.name, problem.workloads.team, strict=True)} | {
+        "(idle)": ""
+    }
     pools: set[Any] = set(problem.pool_names.tolist()) | {"//"}
     options = set(problem.offers.option.tolist())
     for r in plan.cost_lines.records():
@@ -121,10 +135,14 @@ def _bill(problem: Problem, plan: Plan) -> Iterator[Violation]:
             yield Violation("bill", where, "has an unknown kind or month, or an amount that is not whole")
         if r["workload"] not in teams or teams.get(r["workload"]) != r["team"]:
             yield Violation("bill", where, f"names workload {r['workload']!r} of team {r['team']!r}")
-        if f"{r['provider']}/{r['region']}/{r['node']}" not in pools or (r["kind"] in {"compute", "upfront"}) != (r["option"] in options):
+        if f"{r['provider']}/{r['region']}/{r['node']}" not in pools or (r["kind"] in {"compute", "upfront"}) != (
+            r["option"] in options
+        ):
             yield Violation("bill", where, "names a place or an option that is not offered")
         if r["micro_usd"] < 0:
             yield Violation("bill", where, "is negative")
     c = plan.certificate
     if c.kind == "proved" and (c.upper_micro_usd != plan.total_micro_usd or c.lower_micro_usd > c.upper_micro_usd):
-        yield Violation("certificate", "bounds", f"{c.lower_micro_usd}..{c.upper_micro_usd} for a bill of {plan.total_micro_usd}")
+        yield Violation(
+            "certificate", "bounds", f"{c.lower_micro_usd}..{c.upper_micro_usd} for a bill of {plan.total_micro_usd}"
+        )

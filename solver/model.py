@@ -152,7 +152,9 @@ class Model:
             np.add.at(cost, columns, usd)
         upper = _join(self._upper, float)
         upper[_join(self._closed, np.int64)] = 0.0
-        rows, columns, values = (_join([e[i] for e in self._entries], t) for i, t in enumerate((np.int64,) * 2 + (float,)))
+        rows, columns, values = (
+            _join([e[i] for e in self._entries], t) for i, t in enumerate((np.int64,) * 2 + (float,))
+        )
         row_lower = _join(self._row_lower, float)
         for late, bounds in self._late:
             row_lower[late] = bounds

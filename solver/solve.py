@@ -120,9 +120,7 @@ def finish(problem: Problem, plan: Plan) -> Plan:
     from .summary import summarise
     from .ways import ways
 
-    return dataclasses.replace(
-        plan, fleet=summarise(problem, plan), ways=ways(problem, plan.total_micro_usd)
-    )
+    return dataclasses.replace(plan, fleet=summarise(problem, plan), ways=ways(problem, plan.total_micro_usd))
 
 
 def provenance(problem: Problem, *, seed: int, deterministic: bool, seconds: float) -> Provenance:
@@ -147,7 +145,9 @@ def provenance(problem: Problem, *, seed: int, deterministic: bool, seconds: flo
 
 def _forbidden(problem: Problem, decision: Decision) -> bool:
     must = problem.workloads.must_serve[problem.sources.workload]
-    return bool(decision.unserved[must].any() or (decision.undone * (problem.sources.total_units > 0)[:, None])[must].any())
+    return bool(
+        decision.unserved[must].any() or (decision.undone * (problem.sources.total_units > 0)[:, None])[must].any()
+    )
 
 
 def infeasible(problem: Problem, decision: Decision | None, about: Provenance) -> Plan:
@@ -163,9 +163,13 @@ def infeasible(problem: Problem, decision: Decision | None, about: Provenance) -
             price = int(problem.workloads.unserved_micro_usd_per_unit[w]) / 1e6
             if worst:
                 short = int(hours[decision.unserved[mine].sum(axis=0) > 0].sum())
-                rows.append((f"demand[{names[w]}]", "requests an hour", worst, price, f"short in {short} hours of the horizon"))
+                rows.append(
+                    (f"demand[{names[w]}]", "requests an hour", worst, price, f"short in {short} hours of the horizon")
+                )
             if undone:
-                rows.append((f"work[{names[w]}]", str(problem.workloads.unit[w]), undone, price, "cannot be done in its window"))
+                rows.append(
+                    (f"work[{names[w]}]", str(problem.workloads.unit[w]), undone, price, "cannot be done in its window")
+                )
     empty = Table.from_records
     return Plan(
         name=problem.name,
@@ -175,11 +179,19 @@ def infeasible(problem: Problem, decision: Decision | None, about: Provenance) -
         periods=problem.blocks.periods,
         block_hours=tuple(problem.blocks.total_hours.tolist()),
         accounting=problem.limits.accounting,
-        purchases=empty("offer provider region node option kind block nodes starts term_hours".split(), []),
-        placements=empty("candidate workload provider region node market block replicas nodes".split(), []),
-        served=empty("source workload origin candidate provider region block units_per_hour".split(), []),
-        unserved=empty("source workload origin block scenario units".split(), []),
-        cost_lines=empty("kind provider region node option workload team period micro_usd".split(), []),
+        purchases=empty(
+            ["offer", "provider", "region", "node", "option", "kind", "block", "nodes", "starts", "term_hours"], []
+        ),
+        placements=empty(
+            ["candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"], []
+        ),
+        served=empty(
+            ["source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"], []
+        ),
+        unserved=empty(["source", "workload", "origin", "block", "scenario", "units"], []),
+        cost_lines=empty(
+            ["kind", "provider", "region", "node", "option", "workload", "team", "period", "micro_usd"], []
+        ),
         excuses=problem.excuses,
         conflicts=empty(CONFLICTS, rows[:MOST_CONFLICTS]),
     )

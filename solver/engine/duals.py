@@ -32,7 +32,11 @@ def dual_bound(program: Program, duals: Array) -> tuple[float, Array]:
     y = np.where(np.isinf(program.row_upper), np.maximum(y, 0), y)
     reduced = program.cost - program.matrix.T @ y
     rhs = np.where(y > 0, program.row_lower, np.where(y < 0, program.row_upper, 0.0))
-    at = np.where(reduced > 0, program.lower, np.where(np.isinf(program.upper) & (reduced > -1e-9), program.lower, program.upper))
+    at = np.where(
+        reduced > 0,
+        program.lower,
+        np.where(np.isinf(program.upper) & (reduced > -1e-9), program.lower, program.upper),  # noqa: PLR2004
+    )
     return float(rhs @ y + (np.where(reduced == 0, 0.0, reduced) * np.where(reduced == 0, 0.0, at)).sum()), reduced
 
 
@@ -52,7 +56,7 @@ class Prices:
     carbon: float  # of a kilogram
 
 
-def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:
+def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:  # noqa: C901
     """Row prices of a direct formulation, by the names and keys of its rows."""
     p = f.problem
     b, scenarios = p.blocks.count, len(p.blocks.probability)
@@ -113,7 +117,7 @@ def market(problem: Problem, prices: Prices) -> Market:
     def of(kind: int, market_: int) -> Array:
         offer = offer_by_pool(p, kind)
         usd = np.where(offer >= 0, o.micro_usd_per_hour[offer] / 1e6, np.inf)
-        return usd[:, None] * dollar + prices.quota[:, :, market_]
+        return np.asarray(usd[:, None] * dollar + prices.quota[:, :, market_])
 
     offers = np.flatnonzero((o.kind == COMMITMENT) & (o.owned_nodes == 0))
     monthly = (o.micro_usd_per_hour[offers, None] * o.paid_hours[offers]).astype(float)
@@ -215,7 +219,9 @@ def survey(problem: Problem, prices: Prices, cuts: Cuts, is_open: Array) -> Surv
     loss, reduced = np.zeros(len(c.pool)), {}
     for w, rows in rows_of.items():
         firm = (c.market[rows] == FIRM)[:, None]
-        price = np.where(firm, node[c.pool[rows]], np.where(np.isfinite(m.spot[c.pool[rows]]), m.spot[c.pool[rows]], 1e30))
+        price = np.where(
+            firm, node[c.pool[rows]], np.where(np.isfinite(m.spot[c.pool[rows]]), m.spot[c.pool[rows]], 1e30)
+        )
         left = c.nodes_per_replica[rows, None] * price - values.pop(w)
         earned = np.maximum(-left, 0) * most_replicas(problem, rows)
         if problem.workloads.kind[w] == "training":

@@ -86,7 +86,7 @@ def solve(
         )
     except EngineError:
         raise
-    except Exception as error:  # back-ends surface as StatusNotOk, AttributeError, RuntimeError ...
+    except Exception as error:  # back-ends surface as StatusNotOk, AttributeError, RuntimeError ...  # noqa: BLE001
         mend = "try another time limit or gap; if it stays, report the spec"
         raise EngineError(f"{engine} refused the model: {str(error)[:300]}", where="engine", mend=mend) from None
     return _answer(result, program)

@@ -21,7 +21,7 @@ PART_GAP = 1e-4
 
 
 def residual(program: Program, fixed: Array, values: Array) -> tuple[Program, Array]:
-    """The program in the columns that are not fixed (mask [n]), and their indices; the fixed ones move to the bounds."""
+    """The program in the columns that are not fixed (mask [n]), and their indices; the fixed ones move to the bounds."""  # noqa: E501
     free = np.flatnonzero(~fixed)
     moved = program.matrix @ np.where(fixed, values, 0.0)
     left = program.take(np.arange(program.shape[0]), free)
@@ -52,10 +52,13 @@ def solve_parts(
     row_labels = labels[0][rows_of]
     for columns in splits:
         if not broken[columns].any():
-            made[free[columns]] = np.where(part.whole[columns], np.round(relaxed.values[columns]), relaxed.values[columns])
+            made[free[columns]] = np.where(
+                part.whole[columns], np.round(relaxed.values[columns]), relaxed.values[columns]
+            )
             continue
-        low, high = np.searchsorted(row_labels, (labels[1][columns[0]],) * 2, side="left")[0], np.searchsorted(
-            row_labels, labels[1][columns[0]], side="right"
+        low, high = (
+            np.searchsorted(row_labels, (labels[1][columns[0]],) * 2, side="left")[0],
+            np.searchsorted(row_labels, labels[1][columns[0]], side="right"),
         )
         piece = part.take(np.sort(rows_of[low:high]), columns)
         key = fingerprint(piece)

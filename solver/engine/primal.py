@@ -23,7 +23,9 @@ TURNS = 6
 ENOUGH = 1e-5
 
 
-def search(root: Root, *, stop: Callable[[], bool], report: Callable[[float, Array], None], seed: int = 0) -> Array | None:
+def search(
+    root: Root, *, stop: Callable[[], bool], report: Callable[[float, Array], None], seed: int = 0
+) -> Array | None:
     """Whole values of the root's program, or None. `report` hears of each better one (dollars, values)."""
     f, program = root.formulation, root.program
     jobs = fix_jobs(root, seed)
@@ -138,5 +140,3 @@ def _trim(made: Array, relaxed: Array, work: Array, mine: Array, spare: float) -
         if work[at] <= spare:
             made[at] -= 1
             spare -= float(work[at])
-
-

@@ -11,8 +11,8 @@ from ..errors import EngineError
 from ..formulation import Formulation, formulate, offer_by_pool
 from ..problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
 from . import mathopt, rounding
-from .thinning import thin
 from .duals import Survey, dual_bound, read_prices, survey
+from .thinning import thin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,7 @@ class Root:
     values: Array
     bound: float  # dollars, over every candidate of the problem
     survey: Survey
+    survey_bound: float  # dollars, what the survey's reduced costs add to
     infeasible: bool = False
 
 
@@ -119,15 +120,17 @@ def _round(problem: Problem, rules: Sequence[Rule], rows: Array, cuts: rounding.
         empty = Survey(loss=np.zeros(len(problem.candidates.pool)), reduced={}, rows={})
         return Root(
             candidates=rows, cuts=cuts, formulation=f, program=program, values=np.zeros(program.shape[1]),
-            bound=-np.inf, survey=empty, infeasible=True,
+            bound=-np.inf, survey=empty, survey_bound=-np.inf, infeasible=True,
         )  # fmt: skip
     bound, _ = dual_bound(program.relaxed(), answer.duals)
     is_open = np.zeros(len(problem.candidates.pool), dtype=bool)
     is_open[rows] = True
     found = survey(problem, read_prices(f, answer.duals, cuts), cuts, is_open)
+    total = bound + f.model.constant - total_loss(problem, found.loss)
     return Root(
         candidates=rows, cuts=cuts, formulation=f, program=program, values=answer.values,
-        bound=bound + f.model.constant - total_loss(problem, found.loss), survey=found,
+        bound=total,
+        survey_bound=total, survey=found,
     )  # fmt: skip
 
 

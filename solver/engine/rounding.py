@@ -111,10 +111,9 @@ def _most_violated(capacity: Array, x: Array, left: Array, demand: Array) -> Arr
     sizes = np.unique(capacity[np.argsort(-weight)][:MOST_SIZES][weight[np.argsort(-weight)][:MOST_SIZES] > 0])
     best, chosen = np.full(len(demand), LEAST_VIOLATION), np.zeros(len(demand), dtype=np.int64)
     for size in sizes.tolist():
-        alpha, beta, need = strengths(capacity[:, None], demand[None, :], np.float64(size))
+        alpha, beta, need = strengths(capacity[:, None], demand[None, :], np.array(size))
         fraction = demand / size - np.floor(demand / size)
         lack = need[0] - (alpha * x).sum(axis=0) - beta[0] * left
         better = (lack > best) & (fraction > LEAST_FRACTION)
         best, chosen = np.where(better, lack, best), np.where(better, size, chosen)
     return chosen
-

@@ -1,4 +1,4 @@
-"""The whole search: a whole model when it is small; otherwise the root bound, a primal search and a last tree search."""
+"""The whole search: a whole model when it is small; else the root bound, a primal search and a last proof."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import EngineError
 from ..formulation import formulate
 from . import mathopt, primal, relaxation
+from .proof import prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SMALL = 2500  # columns of a model that is solved whole
-TREE_COLUMNS = 20_000
 SHARE_FOR_TREE = 0.4  # of the time limit, kept for the tree search when the gap is still open
 
 
@@ -59,7 +59,9 @@ def run(
         problem, rules, stop=lambda: left() < time_limit_s / 2, report=lambda b: report("bound", b, math.inf), seed=seed
     )
     if root.infeasible:
-        return Outcome(formulation=root.formulation, values=None, bound=root.bound, termination="infeasible", engine="HiGHS")
+        return Outcome(
+            formulation=root.formulation, values=None, bound=root.bound, termination="infeasible", engine="HiGHS"
+        )
     best = [math.inf]
 
     def better(cost: float, _: Array) -> None:
@@ -68,14 +70,19 @@ def run(
 
     values = primal.search(root, stop=lambda: left() < SHARE_FOR_TREE * time_limit_s, report=better, seed=seed)
     reached = best[0] - root.bound <= gap * best[0]
-    small = root.program.shape[1] <= TREE_COLUMNS
-    if (values is None or not reached) and left() > 1 and small:
-        answer = mathopt.solve(root.program, time_limit_s=left(), gap=gap / 2, seed=seed)
-        if answer.values is not None and answer.objective + root.formulation.model.constant < best[0]:
-            values, best[0] = answer.values, answer.objective + root.formulation.model.constant
-            reached = best[0] - root.bound <= gap * best[0]
+    f, bound = root.formulation, root.bound
+    if values is not None and not reached and left() > 1:
+        proof = prove(problem, rules, root, best[0], left=left, gap=gap, seed=seed)
+        if proof is not None:
+            bound = max(bound, min(proof[0], best[0]))
+            if proof[2] is not None:
+                cost = float(proof[1].model.program().cost @ proof[2]) + proof[1].model.constant
+                if cost < best[0]:
+                    f, values, best[0] = proof[1], proof[2], cost
+            reached = best[0] - bound <= gap * best[0]
+            report("proof", bound, best[0])
     stopped = "gap reached" if reached else "time limit"
-    return Outcome(formulation=root.formulation, values=values, bound=root.bound, termination=stopped, engine="HiGHS")
+    return Outcome(formulation=f, values=values, bound=bound, termination=stopped, engine="HiGHS")
 
 
 def _whole(problem: Problem, rules: Sequence[Rule], left: Callable[[], float], gap: float, seed: int) -> Outcome:

@@ -112,7 +112,9 @@ def _by_key(table: Any, key: str, value: str, blocks: int) -> dict[int, Array]:
     return made
 
 
-def compare(rule: Rule, expected: dict[tuple[Any, ...], Fraction], found: dict[tuple[Any, ...], int]) -> Iterator[Violation]:
+def compare(
+    rule: Rule, expected: dict[tuple[Any, ...], Fraction], found: dict[tuple[Any, ...], int]
+) -> Iterator[Violation]:
     """Each billed amount is its exact value rounded to a micro-dollar, half to even."""
     for key in sorted(expected.keys() | found.keys(), key=str):
         amount, billed = round(expected.get(key, Fraction(0))), found.get(key, 0)

@@ -25,7 +25,7 @@ class Budget(Rule):
     month p:   Σ_b∈s hours[b, p] × (on demand + spot + transfer) + commitments[p] ≤ monthly_budget[p]
     block b:   on demand + spot + commitments in force, a node an hour        ≤ hourly_budget
     (upfront payments as the accounting says: spread over the term, or in the month they are made and in no hour)
-    """  # noqa: D400, D415
+    """  # noqa: D415
 
     name = "budget"
 
@@ -41,7 +41,9 @@ class Budget(Rule):
     def _rates(self, f: Formulation) -> tuple[Any, Any, Any]:
         """Dollars an hour: of a node on demand [O], of a spot replica [C] (0 when firm), of a served unit [E]."""
         p, o = f.problem, f.problem.offers
-        spot = np.where(f.of("market") == SPOT, o.micro_usd_per_hour[f.spot_offer()] * f.of("nodes_per_replica"), 0) / 1e6
+        spot = (
+            np.where(f.of("market") == SPOT, o.micro_usd_per_hour[f.spot_offer()] * f.of("nodes_per_replica"), 0) / 1e6
+        )
         source, place = f.pairs
         moved = p.sources.transfer_pico_usd_per_unit[source, p.pool_site[f.of("pool")[place]]] / 1e12
         return o.micro_usd_per_hour[f.on_demand_offers] / 1e6, spot, moved * f.unit[p.sources.workload[source]]
@@ -57,7 +59,9 @@ class Budget(Rule):
         )
         on_demand, spot, moved = self._rates(f)
         mine = f.has_columns()
-        upfront = np.array([[float(x) for x in row] for row in upfront_by_month(p, f.commitments)]).reshape(-1, len(blocks.periods))
+        upfront = np.array([[float(x) for x in row] for row in upfront_by_month(p, f.commitments)]).reshape(
+            -1, len(blocks.periods)
+        )
         for row, (month, _) in zip(rows, months, strict=True):
             at, hours = row[blocks.scenario], blocks.hours[:, month].astype(float)
             f.model.put(at, f.on_demand, on_demand[:, None] * hours)
@@ -80,7 +84,10 @@ class Budget(Rule):
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """Payments recomputed from purchases and served units."""
         limits, blocks = problem.limits, problem.blocks
-        if not any(usd is not None for usd in limits.monthly_budget_micro_usd) and limits.hourly_budget_micro_usd is None:
+        if (
+            not any(usd is not None for usd in limits.monthly_budget_micro_usd)
+            and limits.hourly_budget_micro_usd is None
+        ):
             return
         o, zero = problem.offers, np.zeros(blocks.count, dtype=object)
         nodes = sum((bought * int(o.micro_usd_per_hour[f]) for f, bought in books.bought.items()), zero)
@@ -93,14 +100,17 @@ class Budget(Rule):
                 mine = blocks.scenario == s
                 hours = blocks.hours[mine, month].astype(object)
                 paid = ((nodes + moved)[mine] * hours).sum() + self._held(problem, books, month)
-                if paid > budget:  # type: ignore[operator]
+                if paid > budget:
                     where = blocks.periods[month] + (f", scenario {s}" if len(blocks.probability) > 1 else "")
-                    yield self.wrong(where, f"${float(paid) / 1e6:,.2f} paid, ${budget / 1e6:,.2f} allowed")  # type: ignore[operator]
+                    yield self.wrong(where, f"${float(paid) / 1e6:,.2f} paid, ${budget / 1e6:,.2f} allowed")
         if limits.hourly_budget_micro_usd is not None:
             held = sum((n * hourly_rate(problem, k) * o.active[k].astype(object) for k, n in books.held.items()), zero)
             for b, paid in enumerate(nodes + held):
                 if paid > limits.hourly_budget_micro_usd:
-                    yield self.wrong(block_name(problem, b), f"${float(paid) / 1e6:,.2f} an hour, ${limits.hourly_budget_micro_usd / 1e6:,.2f} allowed")
+                    yield self.wrong(
+                        block_name(problem, b),
+                        f"${float(paid) / 1e6:,.2f} an hour, ${limits.hourly_budget_micro_usd / 1e6:,.2f} allowed",
+                    )
 
     def _held(self, problem: Problem, books: Books, month: int) -> Fraction:
         """Micro-dollars of commitments in a month."""

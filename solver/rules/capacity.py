@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Capacity(Rule):
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """Sums of whole units against whole capacity."""
-        total: dict[int, np.ndarray] = {}  # type: ignore[type-arg]
+        total: dict[int, Any] = {}
         for (_, c), units in books.served.items():
             total[c] = total.get(c, 0) + units
         for c, units in total.items():
@@ -49,4 +49,7 @@ class Capacity(Rule):
             for b in np.flatnonzero(units > room):
                 pool = problem.pool_names[problem.candidates.pool[c]]
                 name = problem.workloads.name[problem.candidates.workload[c]]
-                yield self.wrong(f"{name} on {pool}, {block_name(problem, int(b))}", f"serves {units[b]} units an hour beyond its capacity")
+                yield self.wrong(
+                    f"{name} on {pool}, {block_name(problem, int(b))}",
+                    f"serves {units[b]} units an hour beyond its capacity",
+                )

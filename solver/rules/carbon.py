@@ -27,7 +27,7 @@ class Carbon(Rule):
 
     Σ_c,b grams × nodes_per_replica[c] × hours[b] × replicas[c, b] ≤ carbon_max_g
     cost: carbon_usd_per_kg × the same
-    """  # noqa: D400, D415
+    """  # noqa: D415
 
     name = "carbon"
 
@@ -40,7 +40,9 @@ class Carbon(Rule):
         if limits.carbon_micro_usd_per_kg:
             f.model.cost(f.replicas, kg * (limits.carbon_micro_usd_per_kg / 1e6))
         if limits.carbon_max_g is not None:
-            row = f.model.rows("carbon", (1,), upper=limits.carbon_max_g / GRAMS_IN_KG, label=lambda _: "whole horizon, kg CO2e")
+            row = f.model.rows(
+                "carbon", (1,), upper=limits.carbon_max_g / GRAMS_IN_KG, label=lambda _: "whole horizon, kg CO2e"
+            )
             f.model.put(row[0], f.replicas, kg)
 
     def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
@@ -54,7 +56,9 @@ class Carbon(Rule):
             w, pool = int(c.workload[candidate]), int(c.pool[candidate])
             rate = grams_per_node_hour(problem, pool) * int(c.nodes_per_replica[candidate]) * price / GRAMS_IN_KG
             months = [rate * amount for amount in expected(problem, decision.replicas[row])]
-            sums[w, pool] = [a + b for a, b in zip(sums.get((w, pool), [Fraction(0)] * len(months)), months, strict=True)]
+            sums[w, pool] = [
+                a + b for a, b in zip(sums.get((w, pool), [Fraction(0)] * len(months)), months, strict=True)
+            ]
         for (w, pool), months in sums.items():
             for period, amount in enumerate(months):
                 yield Line(kind="carbon", workload=w, pool=pool, period=period, micro_usd=round_half_even(amount))
@@ -67,7 +71,9 @@ class Carbon(Rule):
         for k, replicas in books.replicas.items():
             w, pool = int(problem.candidates.workload[k]), int(problem.candidates.pool[k])
             shape, site = problem.pool_shape[pool], problem.pool_site[pool]
-            rate = Fraction(int(problem.shapes.power_w[shape]), 1000) * Fraction(float(problem.sites.g_co2_per_kwh[site]))
+            rate = Fraction(int(problem.shapes.power_w[shape]), 1000) * Fraction(
+                float(problem.sites.g_co2_per_kwh[site])
+            )
             rate *= int(problem.candidates.nodes_per_replica[k])
             for month, period in enumerate(problem.blocks.periods):
                 part = rate * sum((hours[b][month] * int(replicas[b]) for b in np.flatnonzero(replicas)), Fraction(0))
@@ -75,7 +81,9 @@ class Carbon(Rule):
                 key = (*problem.pool_names[pool].split("/", 2), str(problem.workloads.name[w]), period)
                 wanted[key] = wanted.get(key, Fraction(0)) + part * limits.carbon_micro_usd_per_kg / 1000
         if limits.carbon_max_g is not None and grams > limits.carbon_max_g:
-            yield self.wrong("whole horizon", f"{float(grams) / 1000:,.1f} kg CO2e, {limits.carbon_max_g / 1000:,.1f} kg allowed")
+            yield self.wrong(
+                "whole horizon", f"{float(grams) / 1000:,.1f} kg CO2e, {limits.carbon_max_g / 1000:,.1f} kg allowed"
+            )
         billed: dict[tuple[Any, ...], int] = {}
         for r in books.plan.cost_lines.records():
             if r["kind"] == "carbon":

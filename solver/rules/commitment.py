@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,13 +14,11 @@ from .base import Books, Rule, Violation, compare
 from .on_demand import use_weights
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..bill import Decision
     from ..formulation import Formulation
     from ..problem import Problem
 
-Array = np.ndarray  # type: ignore[type-arg]
+Array = Any
 
 
 class Commitment(Rule):
@@ -73,7 +71,7 @@ class Commitment(Rule):
         return weights
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """Owned commitments are held as owned; each month is billed for its hours and its part of the upfront payment."""
+        """Owned commitments are held as owned; each month is billed for its hours and its part of the upfront payment."""  # noqa: E501
         o, periods = problem.offers, problem.blocks.periods
         hourly: dict[tuple[Any, ...], Fraction] = {}
         upfront: dict[tuple[Any, ...], Fraction] = {}
@@ -102,7 +100,7 @@ class Commitment(Rule):
 
 
 def upfront_by_month(problem: Problem, offers: Array) -> list[list[Fraction]]:
-    """Micro-dollars of upfront payment of one node in each month, exact [K][P]. What is owned was paid before (cash)."""
+    """Micro-dollars of upfront payment of one node in each month, exact [K][P]. What is owned was paid before (cash)."""  # noqa: E501
     o, made = problem.offers, []
     for offer in offers.tolist():
         once, paid = Fraction(int(o.upfront_micro_usd[offer])), [int(h) for h in o.paid_hours[offer]]

@@ -62,7 +62,7 @@ class Demand(Rule):
             keys = np.array([w * 2**32 + sum(1 << i for i in t) for t in sets], dtype=np.int64)
             rows = f.model.rows(
                 f"cover {p.workloads.name[w]}", demand.shape, lower=demand, keys=keys,
-                label=lambda at, w=w: f"{p.workloads.name[w]}, {block_name(p, at[1])}",
+                label=lambda at, w=w: f"{p.workloads.name[w]}, {block_name(p, at[1])}",  # type: ignore[misc]
             )  # fmt: skip
             for row, t in zip(rows, sets, strict=True):
                 reached = np.flatnonzero(member[list(t)].any(axis=0))
@@ -116,8 +116,12 @@ class Demand(Rule):
         for d in range(len(s.workload)):
             w = int(s.workload[d])
             months = expected(problem, decision.unserved[d])
-            left = sum((p * int(u) for p, u in zip(problem.blocks.probability, decision.undone[d], strict=True)), Fraction(0))
-            months[int(np.flatnonzero(problem.blocks.hours[s.window[d]].sum(axis=0))[-1]) if s.window[d].any() else -1] += left
+            left = sum(
+                (p * int(u) for p, u in zip(problem.blocks.probability, decision.undone[d], strict=True)), Fraction(0)
+            )
+            months[
+                int(np.flatnonzero(problem.blocks.hours[s.window[d]].sum(axis=0))[-1]) if s.window[d].any() else -1
+            ] += left
             for period, amount in enumerate(months):
                 totals[w, period] = totals.get((w, period), Fraction(0)) + amount * int(price[w])
         for (w, period), total in totals.items():
@@ -128,7 +132,9 @@ class Demand(Rule):
         s = problem.sources
         hours = problem.blocks.total_hours
         for d in range(len(s.workload)):
-            served = sum((v for (source, _), v in books.served.items() if source == d), np.zeros(len(hours), dtype=object))
+            served = sum(
+                (v for (source, _), v in books.served.items() if source == d), np.zeros(len(hours), dtype=object)
+            )
             must = bool(problem.workloads.must_serve[s.workload[d]])
             if s.total_units[d] > 0:
                 yield from self._job_violations(problem, books, d, served, must)
@@ -136,7 +142,10 @@ class Demand(Rule):
             left = books.unserved_flow.get(d, np.zeros(len(hours), dtype=object))
             short = s.units_per_hour[d].astype(object) - served - left
             for b in np.flatnonzero(short != 0):
-                yield self.wrong(f"{_source(problem, d)}, {block_name(problem, int(b))}", f"{short[b]} units an hour are neither served nor named unserved")
+                yield self.wrong(
+                    f"{_source(problem, d)}, {block_name(problem, int(b))}",
+                    f"{short[b]} units an hour are neither served nor named unserved",
+                )
             if must and (left > 0).any():
                 yield self.wrong(_source(problem, d), f"{max(left)} units an hour unserved, though all must be served")
         yield from self._penalties(problem, books)
@@ -148,9 +157,13 @@ class Demand(Rule):
             left = books.unserved_job.get((d, scenario), 0)
             short = int(problem.sources.total_units[d]) - done - left
             if short > 0 or (left > 0 and short < 0):
-                yield self.wrong(f"{_source(problem, d)}, scenario {scenario}", f"{short} units neither done nor named unserved")
+                yield self.wrong(
+                    f"{_source(problem, d)}, scenario {scenario}", f"{short} units neither done nor named unserved"
+                )
             if must and left > 0:
-                yield self.wrong(_source(problem, d), f"{left} units not done in scenario {scenario}, though all must be")
+                yield self.wrong(
+                    _source(problem, d), f"{left} units not done in scenario {scenario}, though all must be"
+                )
 
     def _penalties(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """A job's penalty stands in the last month in which its window has an hour."""
@@ -161,7 +174,9 @@ class Demand(Rule):
         def owe(d: int, month: int, amount: Fraction) -> None:
             w = int(s.workload[d])
             key = (str(problem.workloads.name[w]), blocks.periods[month])
-            expected[key] = expected.get(key, Fraction(0)) + amount * int(problem.workloads.unserved_micro_usd_per_unit[w])
+            expected[key] = expected.get(key, Fraction(0)) + amount * int(
+                problem.workloads.unserved_micro_usd_per_unit[w]
+            )
 
         for d, left in books.unserved_flow.items():
             for b, month in ((b, m) for b in np.flatnonzero(left) for m in months):

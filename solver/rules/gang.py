@@ -18,7 +18,7 @@ class Gang(Rule):
     """Each training run w, its candidates c (a layout on so many nodes of a pool) and blocks b:
 
     Σ_c placed[c] ≤ 1,    replicas[c, b] ≤ placed[c],    both whole
-    """  # noqa: D400, D415
+    """  # noqa: D415
 
     name = "gang"
 
@@ -30,7 +30,11 @@ class Gang(Rule):
         one = f.model.rows("one place", (len(which),), upper=1.0, keys=which, label=lambda at: str(names[which[at[0]]]))
         f.model.put(one[position], f.placed, 1.0)
         rows = f.model.rows(
-            "gang", (len(f.gangs), p.blocks.count), upper=0.0, keys=f.candidates[f.gangs], label=lambda at: f"{names[runs[at[0]]]}, {block_name(p, at[1])}"
+            "gang",
+            (len(f.gangs), p.blocks.count),
+            upper=0.0,
+            keys=f.candidates[f.gangs],
+            label=lambda at: f"{names[runs[at[0]]]}, {block_name(p, at[1])}",
         )
         f.model.put(rows, f.replicas[f.gangs], 1.0)
         f.model.put(rows, f.placed[:, None], -1.0)
@@ -43,7 +47,9 @@ class Gang(Rule):
             if problem.workloads.kind[w] == "training" and replicas.any():
                 places.setdefault(w, set()).add(c)
                 for b in np.flatnonzero(replicas > 1):
-                    yield self.wrong(str(problem.workloads.name[w]), f"{replicas[b]} gangs at once in {block_name(problem, int(b))}")
+                    yield self.wrong(
+                        str(problem.workloads.name[w]), f"{replicas[b]} gangs at once in {block_name(problem, int(b))}"
+                    )
         for w, found in places.items():
             if len(found) > 1:
                 pools = ", ".join(sorted({str(problem.pool_names[problem.candidates.pool[c]]) for c in found}))

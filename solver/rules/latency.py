@@ -31,5 +31,5 @@ class Latency(Rule):
             target = float(problem.workloads.ttft_ms[w])
             found = float(problem.sources.rtt_ms[d, site]) + float(problem.candidates.ttft_ms[c])
             if units.any() and found > target:
-                where = f"{problem.workloads.name[w]}/{problem.sources.origin[d]} at {problem.pool_names[problem.candidates.pool[c]]}"
+                where = f"{problem.workloads.name[w]}/{problem.sources.origin[d]} at {problem.pool_names[problem.candidates.pool[c]]}"  # noqa: E501
                 yield self.wrong(where, f"{found:.0f} ms to the first token, target {target:.0f} ms")

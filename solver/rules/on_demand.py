@@ -36,7 +36,11 @@ class OnDemand(Rule):
         position[f.pools] = np.arange(len(f.pools))
         names = p.pool_names[f.pools]
         rows = f.model.rows(
-            "nodes", (len(f.pools), p.blocks.count), upper=0.0, keys=f.pools, label=lambda at: f"{names[at[0]]}, {block_name(p, at[1])}"
+            "nodes",
+            (len(f.pools), p.blocks.count),
+            upper=0.0,
+            keys=f.pools,
+            label=lambda at: f"{names[at[0]]}, {block_name(p, at[1])}",
         )
         firm = np.flatnonzero(f.of("market") == FIRM)
         nodes = f.of("nodes_per_replica")[firm].astype(float)
@@ -56,7 +60,9 @@ class OnDemand(Rule):
             pool, price = int(problem.offers.pool[offer]), int(problem.offers.micro_usd_per_hour[offer])
             by_workload, running, _ = firm_use(problem, decision, pool)
             totals = [price * t for t in expected(problem, bought)]
-            weights = use_weights(problem, by_workload, [Fraction(int(n), max(1, int(r))) for n, r in zip(bought, running, strict=True)])
+            weights = use_weights(
+                problem, by_workload, [Fraction(int(n), max(1, int(r))) for n, r in zip(bought, running, strict=True)]
+            )
             yield from split_over_workloads("compute", pool, str(problem.offers.option[offer]), totals, weights)
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
@@ -79,10 +85,13 @@ class OnDemand(Rule):
                     amount = hours[b][month] * int(bought[b]) * int(o.micro_usd_per_hour[offer])
                     if amount:
                         expected_micro[*place, period] = expected_micro.get((*place, period), Fraction(0)) + amount
-        for pool, nodes in running.items():
-            short = nodes - supply.get(pool, 0)
+        for where, nodes in running.items():
+            short = nodes - supply.get(where, 0)
             for b in np.flatnonzero(short > 0):
-                yield self.wrong(f"{problem.pool_names[pool]}, {block_name(problem, int(b))}", f"{short[b]} nodes run that nobody bought")
+                yield self.wrong(
+                    f"{problem.pool_names[where]}, {block_name(problem, int(b))}",
+                    f"{short[b]} nodes run that nobody bought",
+                )
         options = {str(o.option[f]) for f in np.flatnonzero(o.kind == ON_DEMAND)}
         billed = {k: v for k, v in books.lines("compute").items() if k[3] in options}
         yield from compare(self, expected_micro, billed)

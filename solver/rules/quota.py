@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Quota(Rule):
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """Whole nodes held in each block: bought or running, whichever is more."""
         o = problem.offers
-        firm: dict[int, np.ndarray] = {}  # type: ignore[type-arg]
+        firm: dict[int, Any] = {}
         for offer, nodes in books.held.items():
             pool = int(o.pool[offer])
             firm[pool] = firm.get(pool, 0) + nodes * o.active[offer].astype(object)
@@ -57,8 +57,8 @@ class Quota(Rule):
             if o.kind[offer] != SPOT:
                 pool = int(o.pool[offer])
                 firm[pool] = firm.get(pool, 0) + nodes
-        for pool, running in books.nodes(problem, FIRM).items():
-            firm[pool] = np.maximum(firm.get(pool, 0 * running), running)
+        for place, running in books.nodes(problem, FIRM).items():
+            firm[place] = np.maximum(firm.get(place, 0 * running), running)
         spot = books.nodes(problem, SPOT)
         for quota in problem.limits.quotas:
             held = np.zeros(problem.blocks.count, dtype=object)
@@ -66,4 +66,6 @@ class Quota(Rule):
                 held = held + (firm.get(pool, 0) if quota.kind != "spot" else 0)
                 held = held + (spot.get(pool, 0) if quota.kind != "on_demand" else 0)
             for b in np.flatnonzero(held > quota.max_nodes):
-                yield self.wrong(f"{quota.name}, {block_name(problem, int(b))}", f"{held[b]} nodes held, {quota.max_nodes} allowed")
+                yield self.wrong(
+                    f"{quota.name}, {block_name(problem, int(b))}", f"{held[b]} nodes held, {quota.max_nodes} allowed"
+                )

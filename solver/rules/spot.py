@@ -31,7 +31,7 @@ class Spot(Rule):
     Σ spot capacity in region r ≤ min(max_spot_share_per_region[w], zones[r] × max_spot_share_per_zone[w]) × Σ capacity
     cost: usd_per_hour of spot × hours[b] × nodes
     (nodes of a region are taken to be spread evenly over its zones)
-    """  # noqa: D400, D415
+    """  # noqa: D415
 
     name = "spot"
 
@@ -67,7 +67,7 @@ class Spot(Rule):
                 made.append((w, -1, share))
             for r in np.unique(site[workload == w]).tolist():
                 if region_share(p, w, r) < share:
-                    made.append((w, r, region_share(p, w, r)))
+                    made.append((w, r, region_share(p, w, r)))  # noqa: PERF401
         return made
 
     def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
@@ -81,7 +81,14 @@ class Spot(Rule):
             for w in np.flatnonzero(by_workload.any(axis=1)).tolist():
                 for period, amount in enumerate(expected(problem, by_workload[w])):
                     micro = round_half_even(price * amount)
-                    yield Line(kind="compute", pool=pool, option=str(o.option[offer]), workload=w, period=period, micro_usd=micro)
+                    yield Line(
+                        kind="compute",
+                        pool=pool,
+                        option=str(o.option[offer]),
+                        workload=w,
+                        period=period,
+                        micro_usd=micro,
+                    )
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """Shares as fractions of whole units, purchases equal to running nodes, and their price."""
@@ -134,7 +141,9 @@ class Spot(Rule):
                 for b, (part, whole) in enumerate(zip(units, every[w], strict=True)):
                     if part > share * whole:
                         name = f"{problem.workloads.name[w]}{place}, {block_name(problem, b)}"
-                        yield self.wrong(name, f"{part} of {whole} units an hour on spot, at most {float(share):.1%} allowed")
+                        yield self.wrong(
+                            name, f"{part} of {whole} units an hour on spot, at most {float(share):.1%} allowed"
+                        )
 
 
 def region_share(problem: Problem, w: int, site: int) -> Fraction:

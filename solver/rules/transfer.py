@@ -40,7 +40,9 @@ class Transfer(Rule):
         p, s = f.problem, f.problem.sources
         hosts = np.zeros((len(p.workloads.name), len(p.sites.region)), dtype=bool)
         hosts[p.candidates.workload, p.pool_site[p.candidates.pool]] = True
-        pico = np.where(hosts[s.workload], s.transfer_pico_usd_per_unit, np.iinfo(np.int64).max).min(axis=1, initial=np.iinfo(np.int64).max)
+        pico = np.where(hosts[s.workload], s.transfer_pico_usd_per_unit, np.iinfo(np.int64).max).min(
+            axis=1, initial=np.iinfo(np.int64).max
+        )
         usd = np.minimum(pico / 1e12, p.workloads.unserved_micro_usd_per_unit[s.workload] / 1e6)
         flow = s.total_units == 0
         return float((usd[flow, None] * s.units_per_hour[flow] * f.weight).sum())

@@ -1,4 +1,4 @@
-"""Random planning problems, made straight from arrays: small ones that can be enumerated, larger ones that look alike."""
+"""Random planning problems, made straight from arrays: small ones that can be enumerated, larger ones that look alike."""  # noqa: E501
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def whole(values: Any) -> Array:
     return np.asarray(values, dtype=np.int64)
 
 
-def random_problem(
+def random_problem(  # noqa: PLR0913
     seed: int,
     *,
     flows: int = 2,
@@ -145,7 +145,7 @@ def _candidates(rng: Any, kind: list[str], pools: int, shape: Array, per_node: A
     )
 
 
-def _offers(rng: Any, price: Array, b: int, blocks: Blocks, months: int) -> Offers:
+def _offers(rng: Any, price: Array, b: int, blocks: Blocks, months: int) -> Offers:  # noqa: ARG001
     rows: list[tuple[Any, ...]] = []
     for q, p in enumerate(price.tolist()):
         rows.append((q, ON_DEMAND, "on_demand", p, 0, 0, 0))
@@ -176,7 +176,9 @@ def _offers(rng: Any, price: Array, b: int, blocks: Blocks, months: int) -> Offe
 
 def _workloads(rng: Any, kind: list[str], must_serve: float) -> Workloads:
     n = len(kind)
-    share = [Fraction(int(rng.integers(0, 5)), 4) if k != "training" else Fraction(int(rng.integers(0, 2))) for k in kind]
+    share = [
+        Fraction(int(rng.integers(0, 5)), 4) if k != "training" else Fraction(int(rng.integers(0, 2))) for k in kind
+    ]
     return Workloads(
         name=text([f"{k}-{i}" for i, k in enumerate(kind)]),
         kind=text(kind),
@@ -200,7 +202,7 @@ def _sources(
     b, rows = blocks.count, []
     for w, k in enumerate(kind):
         for o in range(origins if k == "serving" else 1):
-            rows.append((w, f"o{o}" if k == "serving" else ""))
+            rows.append((w, f"o{o}" if k == "serving" else ""))  # noqa: PERF401
     d = len(rows)
     units, total, window = np.zeros((d, b), dtype=np.int64), np.zeros(d, dtype=np.int64), np.ones((d, b), dtype=bool)
     for i, (w, _) in enumerate(rows):
@@ -209,7 +211,10 @@ def _sources(
             units[i] = np.ceil(scale * rng.uniform(0.1, 1.0, b))
         else:
             window[i] = rng.random(b) < 0.8
-            per_scenario = [int(blocks.total_hours[window[i] & (blocks.scenario == s)].sum()) for s in range(len(blocks.probability))]
+            per_scenario = [
+                int(blocks.total_hours[window[i] & (blocks.scenario == s)].sum())
+                for s in range(len(blocks.probability))
+            ]
             total[i] = max(1, int(min(per_scenario) * float(per_node[w].min()) * rng.uniform(0.3, 0.9)))
     return Sources(
         workload=whole([w for w, _ in rows]),
