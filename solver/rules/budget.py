@@ -102,7 +102,7 @@ class Budget(Rule):
                 paid = ((nodes + moved)[mine] * hours).sum() + self._held(problem, books, month)
                 if paid > budget:
                     where = blocks.periods[month] + (f", scenario {s}" if len(blocks.probability) > 1 else "")
-                    yield self.wrong(where, f"${float(paid) / 1e6:,.2f} paid, ${budget / 1e6:,.2f} allowed")
+                    yield self.wrong(where, f"${float(paid) / 1e6:,.2f} paid, ${int(budget or 0) / 1e6:,.2f} allowed")
         if limits.hourly_budget_micro_usd is not None:
             held = sum((n * hourly_rate(problem, k) * o.active[k].astype(object) for k, n in books.held.items()), zero)
             for b, paid in enumerate(nodes + held):

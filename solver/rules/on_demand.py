@@ -85,8 +85,8 @@ class OnDemand(Rule):
                     amount = hours[b][month] * int(bought[b]) * int(o.micro_usd_per_hour[offer])
                     if amount:
                         expected_micro[*place, period] = expected_micro.get((*place, period), Fraction(0)) + amount
-        for where, nodes in running.items():
-            short = nodes - supply.get(where, 0)
+        for where, used in running.items():
+            short = used - supply.get(where, 0)
             for b in np.flatnonzero(short > 0):
                 yield self.wrong(
                     f"{problem.pool_names[where]}, {block_name(problem, int(b))}",

@@ -53,10 +53,10 @@ class Quota(Rule):
         for offer, nodes in books.held.items():
             pool = int(o.pool[offer])
             firm[pool] = firm.get(pool, 0) + nodes * o.active[offer].astype(object)
-        for offer, nodes in books.bought.items():
+        for offer, bought in books.bought.items():
             if o.kind[offer] != SPOT:
                 pool = int(o.pool[offer])
-                firm[pool] = firm.get(pool, 0) + nodes
+                firm[pool] = firm.get(pool, 0) + bought
         for place, running in books.nodes(problem, FIRM).items():
             firm[place] = np.maximum(firm.get(place, 0 * running), running)
         spot = books.nodes(problem, SPOT)

@@ -80,7 +80,7 @@ def random_problem(  # noqa: PLR0913
     w, b, pools = len(kind), blocks * scenarios, sites * shapes
     site, shape = np.repeat(np.arange(sites), shapes), np.tile(np.arange(shapes), sites)
     hours = rng.integers(1, 40, (b, months))
-    price = np.round(rng.uniform(1, 12, shapes) * 1e6)[shape] * rng.uniform(0.8, 1.3, pools)
+    price: Any = np.round(rng.uniform(1, 12, shapes) * 1e6)[shape] * rng.uniform(0.8, 1.3, pools)
     price = np.round(price / 1e4).astype(np.int64) * 10_000
     per_node = rng.integers(40, 120, (w, shapes)) * np.maximum(1, np.round(price[:shapes] / 2e6))[None, :].astype(int)
     blocks_made = Blocks(
@@ -155,7 +155,8 @@ def _offers(rng: Any, price: Array, b: int, blocks: Blocks, months: int) -> Offe
             rows.append((q, COMMITMENT, "commit_1y", int(p * rng.uniform(0.45, 0.75)) // 100 * 100, upfront, 8760, 0))
         if rng.random() < 0.15:
             rows.append((q, COMMITMENT, "commit_1y", int(p * 0.6) // 100 * 100, 0, 8760, int(rng.integers(1, 3))))
-    pool, kinds, option, micro, upfront, term, owned = zip(*rows, strict=True)
+    columns: Any = zip(*rows, strict=True)
+    pool, kinds, option, micro, upfront, term, owned = columns
     committed = np.array(kinds) == COMMITMENT
     return Offers(
         pool=whole(pool),
@@ -228,7 +229,7 @@ def _sources(
 
 
 def _quotas(rng: Any, pools: int, chance: float) -> tuple[Quota, ...]:
-    kinds = ("any", "on_demand", "spot")
+    kinds: Any = ("any", "on_demand", "spot")
     return tuple(
         Quota(name=f"quota {q}", pools=(q,), kind=kinds[int(rng.integers(0, 3))], max_nodes=int(rng.integers(1, 5)))
         for q in range(pools)
