@@ -84,7 +84,9 @@ def solve(
                 )
             )
 
-    outcome = run(problem, rules, time_limit_s=time_limit_s, gap=gap, seed=seed, report=report)
+    outcome = run(
+        problem, rules, time_limit_s=time_limit_s, gap=gap, seed=seed, deterministic=deterministic, report=report
+    )
     if outcome.values is None and outcome.termination != "infeasible":
         raise EngineError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
     about = provenance(problem, seed=seed, deterministic=deterministic, seconds=time.monotonic() - start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 MARGIN = 1e-6  # of the cost, so that rounding noise closes nothing
 MOST_COLUMNS = 40_000
+MOST_NODES = 200  # of a part's tree when the run must not depend on a clock
 
 
 def prove(
@@ -31,6 +33,7 @@ def prove(
     left: Callable[[], float],
     gap: float,
     seed: int,
+    deterministic: bool,
 ) -> tuple[float, Formulation, Array | None] | None:
     """Lower bound over every candidate, and the best whole values of the program that was searched.
 
@@ -58,7 +61,13 @@ def prove(
         columns = np.flatnonzero(column_label == part)
         piece = program.take(np.flatnonzero(row_label == part), columns)
         seconds = max(0.2, 0.8 * left() / (len(parts) - position))
-        answer = mathopt.solve(piece, time_limit_s=seconds, gap=0.7 * gap, seed=seed)
+        answer = mathopt.solve(
+            piece,
+            time_limit_s=math.inf if deterministic else seconds,
+            node_limit=MOST_NODES if deterministic else None,
+            gap=0.7 * gap,
+            seed=seed,
+        )
         if answer.status == "infeasible":
             return None
         bound += answer.bound

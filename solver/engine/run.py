@@ -44,6 +44,7 @@ def run(
     time_limit_s: float,
     gap: float,
     seed: int,
+    deterministic: bool,
     report: Callable[[str, float, float], None],
 ) -> Outcome:
     """Search until the gap or the time limit is reached. `report(phase, bound, cost)` hears of progress, in dollars."""
@@ -72,7 +73,7 @@ def run(
     reached = best[0] - root.bound <= gap * best[0]
     f, bound = root.formulation, root.bound
     if values is not None and not reached and left() > 1:
-        proof = prove(problem, rules, root, best[0], left=left, gap=gap, seed=seed)
+        proof = prove(problem, rules, root, best[0], left=left, gap=gap, seed=seed, deterministic=deterministic)
         if proof is not None:
             bound = max(bound, min(proof[0], best[0]))
             if proof[2] is not None:
