@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Assign = Callable[[Array, Array, Array, Array], Array]
 
 
-def decide(f: Formulation, values: Array) -> Decision:
-    """Whole numbers from a solution: replicas and commitments rounded, flows assigned exactly, the rest bought."""
+def decide(f: Formulation, values: Array, assign: Assign) -> Decision:
+    """Whole numbers from a solution: replicas and commitments rounded, flows assigned exactly, the rest bought.
+
+    `assign(demand, room, pairs, cost)` serves the sources of one workload in one block (see engine.assign).
+    """
     replicas = np.round(values[f.replicas]).astype(np.int64)
     committed = np.round(values[f.committed]).astype(np.int64)
-    served, unserved, undone = _assign(f, replicas)
+    served, unserved, undone = _serve(f, replicas, assign)
     return Decision(
         candidates=f.candidates,
         replicas=replicas,
@@ -46,33 +51,46 @@ def _bought(f: Formulation, replicas: Array, committed: Array) -> Array:
     return np.maximum(need[o.pool[f.on_demand_offers]], 0)
 
 
-def _assign(f: Formulation, replicas: Array) -> tuple[Array, Array, Array]:
+def _serve(f: Formulation, replicas: Array, assign: Assign) -> tuple[Array, Array, Array]:
     """Units served over each pair, units left of flows, and units left of jobs."""
-    p, s, b = f.problem, f.problem.sources, f.problem.blocks.count
-    served = np.zeros((f.pairs.shape[1], b), dtype=np.int64)
+    p, s = f.problem, f.problem.sources
+    served = np.zeros((f.pairs.shape[1], p.blocks.count), dtype=np.int64)
     left = np.where(s.total_units[:, None] == 0, s.units_per_hour, 0).astype(np.int64)
-    room = replicas * f.of("units_per_hour")[:, None]
     undone = np.tile(s.total_units[:, None], (1, len(p.blocks.probability))).astype(np.int64)
+    room = replicas * f.of("units_per_hour")[:, None]
     cost = s.transfer_pico_usd_per_unit[f.pairs[0], p.pool_site[f.of("pool")[f.pairs[1]]]]
-    reach_of = np.bincount(f.pairs[0][f.reach], minlength=len(s.workload))
-    order = np.lexsort((cost, reach_of[f.pairs[0]]))  # sources with the fewest places first, each by its cheapest
-    for e in order[f.reach[order]].tolist():
-        d, c = int(f.pairs[0, e]), int(f.pairs[1, e])
-        if s.total_units[d]:
-            units = np.where(s.window[d], room[c], 0)
-            for k in range(undone.shape[1]):
-                mine = np.flatnonzero((p.blocks.scenario == k) & (units > 0))
-                hours = p.blocks.total_hours[mine]
-                before = np.cumsum(units[mine] * hours) - units[mine] * hours
-                short = np.clip(undone[d, k] - before, 0, None)
-                served[e, mine] = np.minimum(units[mine], -(-short // hours))
-                undone[d, k] = max(0, undone[d, k] - int((served[e, mine] * hours).sum()))
-        else:
-            take = np.minimum(left[d], room[c])
-            served[e] += take
-            left[d] -= take
-            room[c] -= take
+    for w in range(len(p.workloads.name)):
+        mine = np.flatnonzero((s.workload[f.pairs[0]] == w) & f.reach & (room.max(axis=1, initial=0)[f.pairs[1]] > 0))
+        mine = mine[np.argsort(cost[mine], kind="stable")]
+        sources = np.flatnonzero(s.workload == w)
+        if s.total_units[sources].any():
+            _work(f, room, mine, served, undone)
+        elif len(sources) == 1:
+            for e in mine.tolist():
+                served[e] = np.minimum(left[sources[0]], room[f.pairs[1, e]])
+                left[sources[0]] -= served[e]
+        elif len(mine):
+            local = np.stack([np.searchsorted(sources, f.pairs[0, mine]), f.pairs[1, mine]])
+            places, local[1] = np.unique(local[1], return_inverse=True)
+            for b in np.flatnonzero(left[sources].any(axis=0)).tolist():
+                served[mine, b] = assign(left[sources, b], room[places, b], local, cost[mine])
+            np.subtract.at(left, f.pairs[0, mine], served[mine])
     return served, left, undone
+
+
+def _work(f: Formulation, room: Array, pairs: Array, served: Array, undone: Array) -> None:
+    """Let a job use its capacity, block by block, until it is done in each scenario."""
+    blocks = f.problem.blocks
+    for e in pairs.tolist():
+        d, c = int(f.pairs[0, e]), int(f.pairs[1, e])
+        units = np.where(f.problem.sources.window[d], room[c], 0)
+        for k in range(undone.shape[1]):
+            mine = np.flatnonzero((blocks.scenario == k) & (units > 0))
+            hours = blocks.total_hours[mine]
+            before = np.cumsum(units[mine] * hours) - units[mine] * hours
+            short = np.clip(undone[d, k] - before, 0, None)
+            served[e, mine] = np.minimum(units[mine], -(-short // hours))
+            undone[d, k] = max(0, undone[d, k] - int((served[e, mine] * hours).sum()))
 
 
 def tables(problem: Problem, d: Decision) -> dict[str, Table]:

@@ -62,9 +62,13 @@ class Formulation:
         """Pairs with served columns, bool [E]."""
         return np.asarray(self.served[:, :1].reshape(-1) >= 0) if self.served.size else np.zeros(len(self.served), bool)
 
-    def kinds(self) -> Array:
-        """Kind of the workload of each source [D]."""
-        return np.asarray(self.problem.workloads.kind[self.problem.sources.workload])
+    def obligations(self) -> Array:
+        """Columns of units that must not stay unserved."""
+        s, blocks = self.problem.sources, self.problem.blocks
+        must = self.problem.workloads.must_serve[s.workload]
+        flows, jobs = must & (s.total_units == 0), must & (s.total_units > 0)
+        left, undone = self.unserved[flows, : blocks.count], self.unserved[jobs, : len(blocks.probability)]
+        return np.concatenate([left.ravel(), undone.ravel()])
 
 
 def offer_by_pool(problem: Problem, kind: int) -> Array:

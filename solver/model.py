@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Label = Callable[[tuple[int, ...]], str]
-LINKING = -1  # block of a row or column that belongs to several blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .assemble import decide, tables
-from .bill import Decision, make_bill
+from .bill import make_bill
 from .check import check
-from .errors import CheckError, EngineError, InputError
+from .errors import CheckError, InputError
 from .plan import Certificate, Plan, Provenance
 from .rules import RULES
 from .table import Table
 
 if TYPE_CHECKING:
+    from .bill import Decision
+    from .engine.run import Outcome
     from .problem import Problem
     from .rules import Rule
 
 CONFLICTS = ("limit", "unit", "relax_by", "usd_per_unit", "detail")
 MOST_CONFLICTS = 12
+NOISE = 1e-6  # of the bill: rounding of a bound that is as large as the bill
+REPORT = "report the spec"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,8 @@ def solve(
         time_limit_s: seconds of search.
         gap: relative gap between plan and lower bound at which to stop.
         seed: of the search.
-        deterministic: recorded; the search does not depend on thread timing.
+        deterministic: stop by nodes of the search and never by the clock, so that the same problem gives the same
+            plan anywhere; the time limit is then not kept.
         progress: hears of bounds and plans as they are found.
         rules: what the model is made of; the check always knows all rules.
 
@@ -67,9 +72,28 @@ def solve(
     """
     if not (time_limit_s > 0 and 0 <= gap < 1):
         raise InputError("time_limit_s must be above 0, gap from 0 to below 1", where="solve")
+    from .engine.assign import assign
     from .engine.run import run
 
     start = time.monotonic()
+    outcome = run(
+        problem,
+        rules,
+        time_limit_s=time_limit_s,
+        gap=gap,
+        seed=seed,
+        deterministic=deterministic,
+        report=_reporter(progress, start),
+    )
+    about = provenance(problem, seed=seed, deterministic=deterministic, seconds=time.monotonic() - start)
+    decision = None if outcome.values is None else decide(outcome.formulation, outcome.values, assign)
+    if outcome.termination == "infeasible" or decision is None:
+        return infeasible(problem, decision, about)
+    return _checked(problem, decision, outcome, about, rules)
+
+
+def _reporter(progress: Callable[[Progress], None] | None, start: float) -> Callable[[str, float, float], None]:
+    """What the engine says, as Progress."""
 
     def report(phase: str, lower: float, upper: float) -> None:
         if progress:
@@ -84,24 +108,20 @@ def solve(
                 )
             )
 
-    outcome = run(
-        problem, rules, time_limit_s=time_limit_s, gap=gap, seed=seed, deterministic=deterministic, report=report
-    )
-    if outcome.values is None and outcome.termination != "infeasible":
-        raise EngineError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
-    about = provenance(problem, seed=seed, deterministic=deterministic, seconds=time.monotonic() - start)
-    if outcome.values is None:
-        return infeasible(problem, None, about)
-    decision = decide(outcome.formulation, outcome.values)
-    if _forbidden(problem, decision):
-        return infeasible(problem, decision, about)
+    return report
+
+
+def _checked(problem: Problem, decision: Decision, outcome: Outcome, about: Provenance, rules: Sequence[Rule]) -> Plan:
+    """The plan of a decision, once the independent check has found nothing and the bound is below the bill."""
     lines = make_bill(problem, decision, rules)
     total = sum(lines["micro_usd"].tolist()) if len(lines) else 0
-    lower = math.floor(outcome.bound * 1e6) if math.isfinite(outcome.bound) else 0
+    lower = max(0, math.floor(outcome.bound * 1e6)) if math.isfinite(outcome.bound) else 0
+    if lower > total * (1 + NOISE) + 1:
+        raise CheckError(f"the bound, {lower}, is above the bill, {total} micro-dollars", where="plan", mend=REPORT)
     plan = Plan(
         name=problem.name,
-        termination=outcome.termination,  # type: ignore[arg-type]
-        certificate=Certificate(kind="proved", lower_micro_usd=max(0, min(lower, total)), upper_micro_usd=total),
+        termination=outcome.termination,
+        certificate=Certificate(kind="proved", lower_micro_usd=min(lower, total), upper_micro_usd=total),
         provenance=about,
         periods=problem.blocks.periods,
         block_hours=tuple(problem.blocks.total_hours.tolist()),
@@ -113,7 +133,7 @@ def solve(
     found = check(problem, plan)
     if found:
         said = "; ".join(map(str, found[:3]))
-        raise CheckError(f"{len(found)} faults, the first: {said}", where="plan", mend="report the spec")
+        raise CheckError(f"{len(found)} faults, the first: {said}", where="plan", mend=REPORT)
     return finish(problem, plan)
 
 
@@ -142,13 +162,6 @@ def provenance(problem: Problem, *, seed: int, deterministic: bool, seconds: flo
         spec=p.get("spec", ""),
         overrides=p.get("overrides", ""),
         warnings=tuple(json.loads(p.get("warnings", "[]"))),
-    )
-
-
-def _forbidden(problem: Problem, decision: Decision) -> bool:
-    must = problem.workloads.must_serve[problem.sources.workload]
-    return bool(
-        decision.unserved[must].any() or (decision.undone * (problem.sources.total_units > 0)[:, None])[must].any()
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +17,25 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 WHOLE = 1e-6
-PART_SECONDS = 4.0
 PART_GAP = 1e-4
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How hard a tree search works on one part: by the clock, or by nodes when the run must not depend on a clock."""
+
+    seed: int
+    seconds: float = 4.0
+    nodes: int | None = None
+
+    def solve(self, piece: Program, *, gap: float, seconds: float | None = None) -> mathopt.Answer:
+        """Search a part for so long."""
+        limit = math.inf if self.nodes is not None else (self.seconds if seconds is None else seconds)
+        return mathopt.solve(piece, time_limit_s=limit, node_limit=self.nodes, gap=gap, seed=self.seed)
+
+
 def residual(program: Program, fixed: Array, values: Array) -> tuple[Program, Array]:
-    """The program in the columns that are not fixed (mask [n]), and their indices; the fixed ones move to the bounds."""  # noqa: E501
+    """The program in the columns that are not fixed (mask [n]), and their indices; fixed ones move to the bounds."""
     free = np.flatnonzero(~fixed)
     moved = program.matrix @ np.where(fixed, values, 0.0)
     left = program.take(np.arange(program.shape[0]), free)
@@ -31,7 +45,7 @@ def residual(program: Program, fixed: Array, values: Array) -> tuple[Program, Ar
 
 
 def solve_parts(
-    program: Program, fixed: Array, values: Array, *, stop: Callable[[], bool], seed: int = 0, gap: float = PART_GAP
+    program: Program, fixed: Array, values: Array, *, stop: Callable[[], bool], effort: Effort
 ) -> Array | None:
     """Best whole values found for the columns that are not fixed; None when a part has none.
 
@@ -39,7 +53,7 @@ def solve_parts(
     """
     part, free = residual(program, fixed, values)
     made = np.where(fixed, values, 0.0)
-    relaxed = mathopt.solve(part.relaxed(), seed=seed)
+    relaxed = mathopt.solve(part.relaxed(), seed=effort.seed)
     if relaxed.values is None:
         return None
     made[free] = relaxed.values
@@ -56,14 +70,12 @@ def solve_parts(
                 part.whole[columns], np.round(relaxed.values[columns]), relaxed.values[columns]
             )
             continue
-        low, high = (
-            np.searchsorted(row_labels, (labels[1][columns[0]],) * 2, side="left")[0],
-            np.searchsorted(row_labels, labels[1][columns[0]], side="right"),
-        )
+        label = labels[1][columns[0]]
+        low, high = np.searchsorted(row_labels, label), np.searchsorted(row_labels, label, side="right")
         piece = part.take(np.sort(rows_of[low:high]), columns)
         key = fingerprint(piece)
         if key not in known:
-            found = _whole(piece, relaxed.values[columns], stop, seed, gap)
+            found = _whole(piece, relaxed.values[columns], stop, effort)
             if found is None:
                 return None
             known[key] = found
@@ -71,17 +83,17 @@ def solve_parts(
     return made
 
 
-def _whole(piece: Program, relaxed: Array, stop: Callable[[], bool], seed: int, gap: float) -> Array | None:
+def _whole(piece: Program, relaxed: Array, stop: Callable[[], bool], effort: Effort) -> Array | None:
     """A part's best whole values: by search, or rounded up and filled when time is out."""
     if stop():
         ceiling = np.where(piece.whole, np.ceil(relaxed - WHOLE), relaxed)
         rest, free = residual(piece, piece.whole, ceiling)
-        filled = mathopt.solve(rest, seed=seed)
+        filled = mathopt.solve(rest, seed=effort.seed)
         if filled.values is None:
             return None
         ceiling[free] = filled.values
         return np.asarray(ceiling)
-    answer = mathopt.solve(piece, time_limit_s=PART_SECONDS, gap=gap, seed=seed)
+    answer = effort.solve(piece, gap=PART_GAP)
     if answer.values is None:
         return None
     return np.where(piece.whole, np.round(answer.values), answer.values)

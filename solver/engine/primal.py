@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..formulation import Formulation
     from ..model import Program
+    from .parts import Effort
     from .relaxation import Root
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -23,12 +24,10 @@ TURNS = 6
 ENOUGH = 1e-5
 
 
-def search(
-    root: Root, *, stop: Callable[[], bool], report: Callable[[float, Array], None], seed: int = 0
-) -> Array | None:
-    """Whole values of the root's program, or None. `report` hears of each better one (dollars, values)."""
-    f, program = root.formulation, root.program
-    jobs = fix_jobs(root, seed)
+def search(root: Root, *, stop: Callable[[], bool], report: Callable[[float], None], effort: Effort) -> Array | None:
+    """Whole values of the root's program, or None. `report` hears the dollars of each better one."""
+    f, program = root.formulation, closed(root.program, root.owed)
+    jobs = fix_jobs(root, program, effort.seed)
     if jobs is None:
         return None
     fixed, values = jobs
@@ -40,15 +39,15 @@ def search(
     replicas = ~committed & ~fixed
     replicas[f.on_demand.ravel()] = False
     for turn in range(TURNS):
-        found = solve_parts(loose, fixed | committed, values, stop=stop, seed=seed)
+        found = solve_parts(loose, fixed | committed, values, stop=stop, effort=effort)
         if found is None:
             break
-        again = solve_parts(loose, fixed | replicas, found, stop=stop, seed=seed)
+        again = solve_parts(loose, fixed | replicas, found, stop=stop, effort=effort)
         found = found if again is None or objective(loose, again) > objective(loose, found) else again
         cost = objective(program, found)
         if cost < best_cost * (1 - ENOUGH):
             best, best_cost = found, cost
-            report(cost + f.model.constant, found)
+            report(cost + f.model.constant)
         elif turn or stop():
             break
         values = found.copy()
@@ -64,14 +63,20 @@ def without(f: Formulation, program: Program, names: frozenset[str]) -> Program:
     return program.take(np.flatnonzero(keep), np.arange(program.shape[1]))
 
 
-def fix_jobs(root: Root, seed: int) -> tuple[Array, Array] | None:
+def closed(program: Program, columns: Array) -> Program:
+    """The program with these columns fixed to zero."""
+    upper = program.upper.copy()
+    upper[columns] = 0.0
+    return program.replace(upper=upper, lower=np.minimum(program.lower, upper))
+
+
+def fix_jobs(root: Root, program: Program, seed: int) -> tuple[Array, Array] | None:
     """Place each run, and settle in which blocks jobs work; returns the mask of settled columns and all values [n].
 
     A run goes where the relaxation puts most of it; the relaxation is then solved again, and its blocks are rounded
     so that the work is done.
     """
-    f, program = root.formulation, root.program
-    values = root.values.copy()
+    f, values = root.formulation, root.values.copy()
     fixed = np.zeros(program.shape[1], dtype=bool)
     p = f.problem
     kinds = p.workloads.kind[f.of("workload")]
@@ -79,20 +84,20 @@ def fix_jobs(root: Root, seed: int) -> tuple[Array, Array] | None:
     if not len(job_rows):
         return fixed, values
     runs = f.of("workload")[f.gangs]
-    upper = program.upper.copy()
+    elsewhere: list[Array] = []
     for w in np.unique(runs).tolist():
         mine = np.flatnonzero(runs == w)
         chosen = mine[values[f.placed[mine]].argmax()]
         others = mine[mine != chosen]
-        upper[f.placed[others]] = 0.0
-        upper[f.replicas[f.gangs[others]].ravel()] = 0.0
-    answer = mathopt.solve(program.replace(upper=upper, lower=np.minimum(program.lower, upper)).relaxed(), seed=seed)
+        elsewhere += [f.placed[others], f.replicas[f.gangs[others]].ravel()]
+    narrowed = closed(program, np.concatenate([*elsewhere, np.zeros(0, dtype=np.int64)]))
+    answer = mathopt.solve(narrowed.relaxed(), seed=seed)
     if answer.values is None:
         return None
     values = answer.values
     values[f.placed] = np.ceil(values[f.placed] - 1e-6)
     for w in np.unique(f.of("workload")[job_rows]).tolist():
-        _settle(f, program.replace(upper=upper), values, w)
+        _settle(f, narrowed, values, w)
     fixed[f.placed] = True
     fixed[f.replicas[job_rows].ravel()] = True
     return fixed, values

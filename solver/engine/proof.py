@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..formulation import Formulation, formulate
-from . import mathopt, rounding
-from .parts import components
+from . import rounding
+from .parts import Effort, components
+from .primal import closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 MARGIN = 1e-6  # of the cost, so that rounding noise closes nothing
 MOST_COLUMNS = 40_000
-MOST_NODES = 200  # of a part's tree when the run must not depend on a clock
 
 
 def prove(
@@ -32,8 +31,7 @@ def prove(
     *,
     left: Callable[[], float],
     gap: float,
-    seed: int,
-    deterministic: bool,
+    effort: Effort,
 ) -> tuple[float, Formulation, Array | None] | None:
     """Lower bound over every candidate, and the best whole values of the program that was searched.
 
@@ -48,26 +46,17 @@ def prove(
     if is_open.sum() > MOST_COLUMNS:
         return None
     f = formulate(problem, rules, kept, direct=True)
-    rounding.add(f, root.cuts)
-    whole = f.model.program()
-    upper = whole.upper.copy()
-    upper[f.replicas[~is_open[kept]]] = 0.0
-    program = whole.replace(upper=upper, lower=np.minimum(whole.lower, upper))
+    owed = np.concatenate([f.obligations(), rounding.add(f, root.cuts)])
+    program = closed(f.model.program(), np.concatenate([owed, f.replicas[~is_open[kept]]]))
     values, bound = np.zeros(program.shape[1]), f.model.constant
     row_label, column_label = components(program)
-    live = np.flatnonzero(upper > 0)
+    live = np.flatnonzero(program.upper > 0)
     parts = np.unique(column_label[live])
     for position, part in enumerate(parts.tolist()):
         columns = np.flatnonzero(column_label == part)
         piece = program.take(np.flatnonzero(row_label == part), columns)
         seconds = max(0.2, 0.8 * left() / (len(parts) - position))
-        answer = mathopt.solve(
-            piece,
-            time_limit_s=math.inf if deterministic else seconds,
-            node_limit=MOST_NODES if deterministic else None,
-            gap=0.7 * gap,
-            seed=seed,
-        )
+        answer = effort.solve(piece, gap=0.7 * gap, seconds=seconds)
         if answer.status == "infeasible":
             return None
         bound += answer.bound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,9 @@ class Root:
     bound: float  # dollars, over every candidate of the problem
     survey: Survey
     survey_bound: float  # dollars, what the survey's reduced costs add to
+    owed: Array  # columns that are 0 in every plan: what must be served and is not
     infeasible: bool = False
+    converged: bool = False  # no candidate left out could earn its cost, no cut is missing
 
 
 def first_candidates(problem: Problem) -> Array:
@@ -104,7 +107,7 @@ def _widen(
         more = rounding.violated(root.formulation, root.values)
         joined = cuts.join(more)
         if not len(new) and len(joined.size) == len(cuts.size):
-            break
+            return dataclasses.replace(best, converged=True)
         cuts, rows = joined, np.union1d(rows, new)
     if best is None:
         raise EngineError("the relaxation never started", where="engine")
@@ -113,14 +116,15 @@ def _widen(
 
 def _round(problem: Problem, rules: Sequence[Rule], rows: Array, cuts: rounding.Cuts, seed: int) -> Root:
     f = formulate(problem, rules, rows, direct=True)
-    rounding.add(f, cuts)
+    short = rounding.add(f, cuts)
+    owed = np.concatenate([f.obligations(), short])
     program = f.model.program()
     answer = mathopt.solve(program.relaxed(), seed=seed)
     if answer.values is None or answer.duals is None:
         empty = Survey(loss=np.zeros(len(problem.candidates.pool)), reduced={}, rows={})
         return Root(
             candidates=rows, cuts=cuts, formulation=f, program=program, values=np.zeros(program.shape[1]),
-            bound=-np.inf, survey=empty, survey_bound=-np.inf, infeasible=True,
+            bound=-np.inf, survey=empty, survey_bound=-np.inf, owed=owed, infeasible=True,
         )  # fmt: skip
     bound, _ = dual_bound(program.relaxed(), answer.duals)
     is_open = np.zeros(len(problem.candidates.pool), dtype=bool)
@@ -130,7 +134,7 @@ def _round(problem: Problem, rules: Sequence[Rule], rows: Array, cuts: rounding.
     return Root(
         candidates=rows, cuts=cuts, formulation=f, program=program, values=answer.values,
         bound=total,
-        survey_bound=total, survey=found,
+        survey_bound=total, survey=found, owed=owed,
     )  # fmt: skip
 
 
@@ -156,4 +160,4 @@ def _entering(problem: Problem, root: Root) -> Array:
 
 def _keep_bound(root: Root, bound: float) -> Root:
     """The newer relaxation with the better bound of an earlier one."""
-    return Root(**{name: getattr(root, name) for name in Root.__slots__} | {"bound": bound})
+    return dataclasses.replace(root, bound=bound)

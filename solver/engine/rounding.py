@@ -17,11 +17,13 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ..formulation import Formulation
+    from ..problem import Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LEAST_FRACTION = 0.02  # a smaller f gives large coefficients
 LEAST_VIOLATION = 0.02
 MOST_SIZES = 24
+SHORTFALL = 100.0  # times the dearest replica
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +65,20 @@ def strengths(capacity: Array, demand: Array, size: Array) -> tuple[Array, Array
     return down + np.minimum(1.0, np.maximum(part - down, 0.0) / f), 1.0 / (size * f), np.ceil(ratio - 1e-12)
 
 
-def add(f: Formulation, cuts: Cuts) -> None:
-    """Put the cuts into a direct formulation, one row each in the given order."""
+def add(f: Formulation, cuts: Cuts) -> Array:
+    """Put the cuts into a direct formulation, one row each in the given order; returns the columns of shortfall.
+
+    Where demand must be served u is 0, and the cut says more without it. A shortfall in replicas, dearer than any
+    replica, keeps the relaxation solvable while candidates are missing; a plan has none.
+    """
     s = f.problem.sources
     rows = f.model.rows("rounding", (len(cuts.size),), lower=0.0)
     lower = np.zeros(len(cuts.size))
+    short = f.model.columns(
+        (len(cuts.size),), upper=np.where(f.problem.workloads.must_serve[cuts.workload], np.inf, 0.0)
+    )
+    f.model.put(rows, short, 1.0)
+    f.model.cost(short, SHORTFALL * dearest_replica(f.problem)[cuts.workload] * f.weight[cuts.block])
     workload, capacity = f.of("workload"), f.of("units_per_hour")
     for w in np.unique(cuts.workload).tolist():
         sources = np.flatnonzero(s.workload == w)
@@ -78,9 +89,21 @@ def add(f: Formulation, cuts: Cuts) -> None:
             reached = np.unique(f.pairs[1][np.isin(f.pairs[0], inside) & f.reach & (workload[f.pairs[1]] == w)])
             alpha, beta, need = strengths(capacity[reached][:, None], demand[None, :], cuts.size[at][None, :])
             f.model.put(rows[at][None, :], f.replicas[np.ix_(reached, cuts.block[at])], alpha)
-            f.model.put(rows[at], f.unserved[sources[0], cuts.block[at]], (beta * f.unit[w])[0])
+            if not f.problem.workloads.must_serve[w]:
+                f.model.put(rows[at], f.unserved[sources[0], cuts.block[at]], (beta * f.unit[w])[0])
             lower[at] = need[0]
     f.model.raise_lower(rows, lower)
+    return short
+
+
+def dearest_replica(problem: Problem) -> Array:
+    """Dollars an hour of each workload's dearest replica on demand or spot, float [W]."""
+    c, o = problem.candidates, problem.offers
+    node = np.zeros(len(problem.pool_shape))
+    np.maximum.at(node, o.pool, o.micro_usd_per_hour / 1e6)
+    made = np.zeros(len(problem.workloads.name))
+    np.maximum.at(made, c.workload, node[c.pool] * c.nodes_per_replica)
+    return made
 
 
 def violated(f: Formulation, values: Array) -> Cuts:
@@ -99,6 +122,7 @@ def violated(f: Formulation, values: Array) -> Cuts:
             reached = np.unique(f.pairs[1][np.isin(f.pairs[0], inside) & f.reach & (workload[f.pairs[1]] == w)])
             if len(reached):
                 left = values[f.unserved[sources[0], : len(demand)]] * f.unit[w]
+                left = np.zeros_like(left) if f.problem.workloads.must_serve[w] else left
                 best = _most_violated(capacity[reached], x[reached], left, demand)
                 block = np.flatnonzero(best > 0)
                 found.append(np.stack([np.full(len(block), w), np.full(len(block), mask), block, best[block]]))

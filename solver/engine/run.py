@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -12,18 +13,25 @@ import numpy as np
 from ..errors import EngineError
 from ..formulation import formulate
 from . import mathopt, primal, relaxation
+from .parts import Effort
 from .proof import prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..formulation import Formulation
+    from ..plan import Termination
     from ..problem import Problem
     from ..rules.base import Rule
 
 Array = np.ndarray[Any, np.dtype[Any]]
-SMALL = 2500  # columns of a model that is solved whole
-SHARE_FOR_TREE = 0.4  # of the time limit, kept for the tree search when the gap is still open
+SMALL = 2500  # candidates × blocks of a model that is solved whole
+FOR_ROOT, FOR_PRIMAL = 0.5, 0.6  # of the time limit: by when the relaxation and the search for a plan stop
+MOST_NODES = 200  # of a tree when the run must not depend on a clock
+MUST = 1000  # times its price: what the search thinks of a unit that must be served and is not
+MISSED = 1e-6
+ENGINES: tuple[mathopt.Name, ...] = ("highs", "scip")
+WHOLE_NODES = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +39,30 @@ class Outcome:
     """What the search ended with."""
 
     formulation: Formulation
-    values: Array | None
+    values: Array | None  # of its columns; for an infeasible problem, with what cannot be served left unserved
     bound: float  # dollars
-    termination: str
-    engine: str
+    termination: Termination
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """One search: the problem, its rules, and when to stop."""
+
+    problem: Problem
+    rules: Sequence[Rule]
+    time_limit_s: float  # inf in a deterministic run
+    gap: float
+    effort: Effort
+    report: Callable[[str, float, float], None]
+    start: float
+
+    def left(self) -> float:
+        """Seconds left."""
+        return self.time_limit_s - (time.monotonic() - self.start)
+
+    def past(self, share: float) -> bool:
+        """Whether this share of the time limit is gone."""
+        return self.left() < (1 - share) * self.time_limit_s
 
 
 def run(
@@ -47,57 +75,91 @@ def run(
     deterministic: bool,
     report: Callable[[str, float, float], None],
 ) -> Outcome:
-    """Search until the gap or the time limit is reached. `report(phase, bound, cost)` hears of progress, in dollars."""
-    start = time.monotonic()
+    """Search until the gap or the time limit is reached. `report(phase, bound, cost)` hears of progress, in dollars.
 
-    def left() -> float:
-        return time_limit_s - (time.monotonic() - start)
-
-    blocks = problem.blocks.count
-    if len(problem.candidates.pool) * blocks <= SMALL:
-        return _whole(problem, rules, left, gap, seed)
-    root = relaxation.solve_root(
-        problem, rules, stop=lambda: left() < time_limit_s / 2, report=lambda b: report("bound", b, math.inf), seed=seed
+    Raises:
+        EngineError: no plan was found in time, and none of the requirements was shown to be out of reach.
+    """
+    search = Search(
+        problem=problem,
+        rules=rules,
+        time_limit_s=math.inf if deterministic else time_limit_s,
+        gap=gap,
+        effort=Effort(seed=seed, nodes=MOST_NODES if deterministic else None),
+        report=report,
+        start=time.monotonic(),
     )
-    if root.infeasible:
-        return Outcome(
-            formulation=root.formulation, values=None, bound=root.bound, termination="infeasible", engine="HiGHS"
+    if len(problem.candidates.pool) * problem.blocks.count <= SMALL:
+        return _whole(search)
+    return _decomposed(dataclasses.replace(search, problem=pressed(problem)))
+
+
+def pressed(problem: Problem) -> Problem:
+    """The problem with a prohibitive price on what must be served, so that prices alone never leave it unserved."""
+    w = problem.workloads
+    price = np.where(w.must_serve, w.unserved_micro_usd_per_unit * MUST, w.unserved_micro_usd_per_unit)
+    return dataclasses.replace(problem, workloads=dataclasses.replace(w, unserved_micro_usd_per_unit=price))
+
+
+def _decomposed(s: Search) -> Outcome:
+    """Root bound over all candidates, a plan, and a last proof when the gap is still open."""
+    root = relaxation.solve_root(
+        s.problem,
+        s.rules,
+        stop=lambda: s.past(FOR_ROOT),
+        report=lambda b: s.report("bound", b, math.inf),
+        seed=s.effort.seed,
+    )
+    f, bound, cost = root.formulation, root.bound, math.inf
+    if root.infeasible or root.values[root.owed].max(initial=0.0) > MISSED:
+        if not (root.converged or root.infeasible):
+            raise _out_of_time()
+        values = None if root.infeasible else root.values
+        return Outcome(formulation=f, values=values, bound=bound, termination="infeasible")
+
+    def better(usd: float) -> None:
+        s.report("search", bound, usd)
+
+    values = primal.search(root, stop=lambda: s.past(FOR_PRIMAL), report=better, effort=s.effort)
+    if values is None:
+        raise _out_of_time()
+    cost = price(f, values)
+    if cost - bound > s.gap * cost and s.left() > 1:
+        found = prove(s.problem, s.rules, root, cost, left=s.left, gap=s.gap, effort=s.effort)
+        if found is not None:
+            bound = max(bound, min(found[0], cost))
+            if found[2] is not None and price(found[1], found[2]) < cost:
+                f, values, cost = found[1], found[2], price(found[1], found[2])
+        s.report("proof", bound, cost)
+    reached = cost - bound <= s.gap * cost
+    return Outcome(formulation=f, values=values, bound=bound, termination="gap reached" if reached else "time limit")
+
+
+def price(f: Formulation, values: Array) -> float:
+    """Dollars of the values of a formulation's columns."""
+    return float(f.model.program().cost @ values) + f.model.constant
+
+
+def _whole(s: Search) -> Outcome:
+    """The whole model at once; infeasible only when two engines say so."""
+    f = formulate(s.problem, s.rules)
+    elastic = f.model.program()
+    program = primal.closed(elastic, f.obligations())
+    for engine in ENGINES:
+        limit = None if math.isfinite(s.time_limit_s) else WHOLE_NODES
+        answer = mathopt.solve(
+            program, engine=engine, time_limit_s=s.left(), node_limit=limit, gap=s.gap, seed=s.effort.seed
         )
-    best = [math.inf]
-
-    def better(cost: float, _: Array) -> None:
-        best[0] = min(best[0], cost)
-        report("search", root.bound, best[0])
-
-    values = primal.search(root, stop=lambda: left() < SHARE_FOR_TREE * time_limit_s, report=better, seed=seed)
-    reached = best[0] - root.bound <= gap * best[0]
-    f, bound = root.formulation, root.bound
-    if values is not None and not reached and left() > 1:
-        proof = prove(problem, rules, root, best[0], left=left, gap=gap, seed=seed, deterministic=deterministic)
-        if proof is not None:
-            bound = max(bound, min(proof[0], best[0]))
-            if proof[2] is not None:
-                cost = float(proof[1].model.program().cost @ proof[2]) + proof[1].model.constant
-                if cost < best[0]:
-                    f, values, best[0] = proof[1], proof[2], cost
-            reached = best[0] - bound <= gap * best[0]
-            report("proof", bound, best[0])
-    stopped = "gap reached" if reached else "time limit"
-    return Outcome(formulation=f, values=values, bound=bound, termination=stopped, engine="HiGHS")
+        if answer.values is not None:
+            ended: Termination = "time limit"
+            if answer.status == "optimal":
+                ended = "optimal" if s.gap == 0 else "gap reached"
+            return Outcome(formulation=f, values=answer.values, bound=answer.bound, termination=ended)
+        if answer.status != "infeasible":
+            raise _out_of_time()
+    answer = mathopt.solve(elastic, time_limit_s=max(1.0, s.left()), gap=s.gap, seed=s.effort.seed)
+    return Outcome(formulation=f, values=answer.values, bound=answer.bound, termination="infeasible")
 
 
-def _whole(problem: Problem, rules: Sequence[Rule], left: Callable[[], float], gap: float, seed: int) -> Outcome:
-    """The whole model at once."""
-    f = formulate(problem, rules)
-    answer = mathopt.solve(f.model.program(), time_limit_s=left(), gap=gap, seed=seed)
-    if answer.status == "infeasible":
-        second = mathopt.solve(f.model.program(), engine="scip", time_limit_s=left(), gap=gap, seed=seed)
-        if second.values is not None:
-            answer = second
-    if answer.values is None and answer.status != "infeasible":
-        raise EngineError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
-    stops = {"optimal": "optimal" if gap == 0 else "gap reached", "infeasible": "infeasible"}
-    return Outcome(
-        formulation=f, values=answer.values, bound=answer.bound, termination=stops.get(answer.status, "time limit"),
-        engine="HiGHS",
-    )  # fmt: skip
+def _out_of_time() -> EngineError:
+    return EngineError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")

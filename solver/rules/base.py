@@ -59,7 +59,7 @@ class Books:
 
     def __init__(self, problem: Problem, plan: Plan) -> None:
         """Read the tables; check.py has made sure that they can be read."""
-        b, c = problem.blocks.count, len(problem.candidates.pool)
+        b = problem.blocks.count
         self.plan = plan
         self.replicas: dict[int, Array] = _by_key(plan.placements, "candidate", "replicas", b)
         self.bought: dict[int, Array] = _by_key(plan.purchases, "offer", "nodes", b)
@@ -82,7 +82,6 @@ class Books:
                 self.unserved_job[d, scenario] = self.unserved_job.get((d, scenario), 0) + units
             else:
                 self.unserved_flow.setdefault(d, np.zeros(b, dtype=object))[block] += units
-        self.candidate_count = c
 
     def nodes(self, problem: Problem, market: int) -> dict[int, Array]:
         """Running nodes by pool [B] on a market."""
