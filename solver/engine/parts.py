@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 WHOLE = 1e-6
-PART_GAP = 1e-4
+PART_GAP = 2e-3
+HASTE_GAP = 0.03  # of a part once time is out
+PATIENCE = 20  # times as long for a part that has no plan yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Effort:
     """How hard a tree search works on one part: by the clock, or by nodes when the run must not depend on a clock."""
 
     seed: int
-    seconds: float = 4.0
+    seconds: float = 0.5
     nodes: int | None = None
 
     def solve(self, piece: Program, *, gap: float, seconds: float | None = None) -> mathopt.Answer:
@@ -89,11 +91,13 @@ def _whole(piece: Program, relaxed: Array, stop: Callable[[], bool], effort: Eff
         ceiling = np.where(piece.whole, np.ceil(relaxed - WHOLE), relaxed)
         rest, free = residual(piece, piece.whole, ceiling)
         filled = mathopt.solve(rest, seed=effort.seed)
-        if filled.values is None:
-            return None
-        ceiling[free] = filled.values
-        return np.asarray(ceiling)
-    answer = effort.solve(piece, gap=PART_GAP)
+        if filled.values is not None:
+            ceiling[free] = filled.values
+            if math.isfinite(objective(piece, ceiling)):
+                return np.asarray(ceiling)
+    answer = effort.solve(piece, gap=HASTE_GAP if stop() else PART_GAP)
+    if answer.values is None and answer.status != "infeasible":
+        answer = effort.solve(piece, gap=PART_GAP, seconds=PATIENCE * effort.seconds)
     if answer.values is None:
         return None
     return np.where(piece.whole, np.round(answer.values), answer.values)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MARGIN = 1e-6  # of the cost, so that rounding noise closes nothing
-MOST_COLUMNS = 40_000
+MOST_COLUMNS = 400_000
 
 
 def prove(
