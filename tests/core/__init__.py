@@ -1,0 +1,1 @@
+"""Tests of the model, the engine and the check."""
