@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .assemble import decide, tables
+from .assemble import tables
 from .bill import make_bill
 from .check import check
 from .errors import CheckError, InputError
@@ -72,7 +72,6 @@ def solve(
     """
     if not (time_limit_s > 0 and 0 <= gap < 1):
         raise InputError("time_limit_s must be above 0, gap from 0 to below 1", where="solve")
-    from .engine.assign import assign
     from .engine.run import run
 
     start = time.monotonic()
@@ -86,10 +85,9 @@ def solve(
         report=_reporter(progress, start),
     )
     about = provenance(problem, seed=seed, deterministic=deterministic, seconds=time.monotonic() - start)
-    decision = None if outcome.values is None else decide(outcome.formulation, outcome.values, assign)
-    if outcome.termination == "infeasible" or decision is None:
-        return infeasible(problem, decision, about)
-    return _checked(problem, decision, outcome, about, rules)
+    if outcome.termination == "infeasible" or outcome.decision is None:
+        return infeasible(problem, outcome.decision, about)
+    return _checked(problem, outcome.decision, outcome, about, rules)
 
 
 def _reporter(progress: Callable[[Progress], None] | None, start: float) -> Callable[[str, float, float], None]:

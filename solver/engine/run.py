@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..assemble import decide
 from ..errors import EngineError
 from ..formulation import formulate
 from . import mathopt, primal, relaxation
+from .assign import assign
 from .parts import Effort
 from .proof import prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..bill import Decision
     from ..formulation import Formulation
     from ..plan import Termination
     from ..problem import Problem
@@ -38,8 +41,7 @@ WHOLE_NODES = 100_000
 class Outcome:
     """What the search ended with."""
 
-    formulation: Formulation
-    values: Array | None  # of its columns; for an infeasible problem, with what cannot be served left unserved
+    decision: Decision | None  # for an infeasible problem, with what cannot be served left unserved
     bound: float  # dollars
     termination: Termination
 
@@ -54,6 +56,7 @@ class Search:
     gap: float
     effort: Effort
     report: Callable[[str, float, float], None]
+    keep: Callable[[Decision, float], None]
     start: float
 
     def left(self) -> float:
@@ -74,8 +77,12 @@ def run(
     seed: int,
     deterministic: bool,
     report: Callable[[str, float, float], None],
+    keep: Callable[[Decision, float], None] = lambda _decision, _bound: None,
 ) -> Outcome:
-    """Search until the gap or the time limit is reached. `report(phase, bound, cost)` hears of progress, in dollars.
+    """Search until the gap or the time limit is reached.
+
+    `report(phase, bound, cost)` hears of progress, in dollars; `keep(decision, bound)` gets each better plan at once,
+    for those who may have to stop the search from outside.
 
     Raises:
         EngineError: no plan was found in time, and none of the requirements was shown to be out of reach.
@@ -87,6 +94,7 @@ def run(
         gap=gap,
         effort=Effort(seed=seed, nodes=MOST_NODES if deterministic else None),
         report=report,
+        keep=keep,
         start=time.monotonic(),
     )
     if len(problem.candidates.pool) * problem.blocks.count <= SMALL:
@@ -115,7 +123,7 @@ def _decomposed(s: Search) -> Outcome:
         if not (root.converged or root.infeasible):
             raise _out_of_time()
         values = None if root.infeasible else root.values
-        return Outcome(formulation=f, values=values, bound=bound, termination="infeasible")
+        return _outcome(f, values, bound, "infeasible")
 
     def better(usd: float) -> None:
         s.report("search", bound, usd)
@@ -124,6 +132,7 @@ def _decomposed(s: Search) -> Outcome:
     if values is None:
         raise _out_of_time()
     cost = price(f, values)
+    s.keep(decide(f, values, assign), bound)
     if cost - bound > s.gap * cost and s.left() > 1:
         found = prove(s.problem, s.rules, root, cost, left=s.left, gap=s.gap, effort=s.effort)
         if found is not None:
@@ -132,7 +141,12 @@ def _decomposed(s: Search) -> Outcome:
                 f, values, cost = found[1], found[2], price(found[1], found[2])
         s.report("proof", bound, cost)
     reached = cost - bound <= s.gap * cost
-    return Outcome(formulation=f, values=values, bound=bound, termination="gap reached" if reached else "time limit")
+    return _outcome(f, values, bound, "gap reached" if reached else "time limit")
+
+
+def _outcome(f: Formulation, values: Array | None, bound: float, termination: Termination) -> Outcome:
+    decision = None if values is None else decide(f, values, assign)
+    return Outcome(decision=decision, bound=bound, termination=termination)
 
 
 def price(f: Formulation, values: Array) -> float:
@@ -154,11 +168,11 @@ def _whole(s: Search) -> Outcome:
             ended: Termination = "time limit"
             if answer.status == "optimal":
                 ended = "optimal" if s.gap == 0 else "gap reached"
-            return Outcome(formulation=f, values=answer.values, bound=answer.bound, termination=ended)
+            return _outcome(f, answer.values, answer.bound, ended)
         if answer.status != "infeasible":
             raise _out_of_time()
     answer = mathopt.solve(elastic, time_limit_s=max(1.0, s.left()), gap=s.gap, seed=s.effort.seed)
-    return Outcome(formulation=f, values=answer.values, bound=answer.bound, termination="infeasible")
+    return _outcome(f, answer.values, answer.bound, "infeasible")
 
 
 def _out_of_time() -> EngineError:

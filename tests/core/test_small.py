@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solver.assemble import decide
 from solver.bill import make_bill
 from solver.engine import mathopt
 from solver.engine.assign import assign
@@ -64,8 +63,8 @@ def test_two_engines_and_the_bill_agree(seed: int) -> None:
     assert (outcome.termination == "infeasible") == (second.values is None)
     if second.values is None:
         return
-    decision = decide(outcome.formulation, outcome.values, assign)
-    lines = make_bill(problem, decision, RULES)
+    assert outcome.decision is not None
+    lines = make_bill(problem, outcome.decision, RULES)
     total = sum(lines["micro_usd"].tolist()) / 1e6 if len(lines) else 0.0
     assert -NOISE <= total - second.objective <= whole_units_usd(problem) + NOISE
     assert outcome.bound <= total + NOISE
@@ -85,9 +84,8 @@ def test_a_service_too_small_to_be_worth_a_node_is_served_all_the_same() -> None
     )
     outcome = search(dataclasses.replace(problem, sources=sources, workloads=workloads))
     assert outcome.termination == "optimal"
-    decision = decide(outcome.formulation, outcome.values, assign)
-    assert not decision.unserved.any()
-    assert (decision.replicas.sum(axis=0) >= 1).all()
+    assert not outcome.decision.unserved.any()
+    assert (outcome.decision.replicas.sum(axis=0) >= 1).all()
 
 
 def test_assignment_serves_what_a_greedy_one_would_leave() -> None:
