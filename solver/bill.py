@@ -61,16 +61,15 @@ class Line:
 
 
 def make_bill(problem: Problem, decision: Decision, rules: Sequence[Rule]) -> Table:
-    """The cost lines of all rules, zero amounts left out, in a fixed order."""
+    """The cost lines of all rules, one for each thing paid for, zero amounts left out, in a fixed order."""
     w, periods, names = problem.workloads, problem.blocks.periods, problem.pool_names
-    rows = []
+    amounts: dict[tuple[str, ...], int] = {}
     for line in (line for rule in rules for line in rule.bill(problem, decision)):
-        if line.micro_usd:
-            place = names[line.pool].split("/", 2) if line.pool >= 0 else ["", "", ""]
-            who = (w.name[line.workload], w.team[line.workload]) if line.workload != IDLE else ("(idle)", "")
-            rows.append((line.kind, *place, line.option, *who, periods[line.period], line.micro_usd))
-    rows.sort(key=lambda row: tuple(map(str, row[:-1])))
-    return Table.from_records(LINE_COLUMNS, rows)
+        place = names[line.pool].split("/", 2) if line.pool >= 0 else ["", "", ""]
+        who = (w.name[line.workload], w.team[line.workload]) if line.workload != IDLE else ("(idle)", "")
+        key = (line.kind, *place, line.option, *who, periods[line.period])
+        amounts[key] = amounts.get(key, 0) + line.micro_usd
+    return Table.from_records(LINE_COLUMNS, [(*key, micro) for key, micro in sorted(amounts.items()) if micro])
 
 
 def expected(problem: Problem, per_hour: Array) -> list[Fraction]:
@@ -83,7 +82,7 @@ def expected(problem: Problem, per_hour: Array) -> list[Fraction]:
     return total
 
 
-def shared(total: Fraction, weights: Array) -> list[int]:
+def shared(total: Fraction, weights: Iterable[Fraction]) -> list[int]:
     """An exact amount rounded to micro-dollars and split by exact weights so that the parts add up."""
     whole = [Fraction(w) for w in weights]
     scale = math.lcm(*(w.denominator for w in whole)) if whole else 1
@@ -93,10 +92,13 @@ def shared(total: Fraction, weights: Array) -> list[int]:
 def split_over_workloads(
     kind: str, pool: int, option: str, totals: Sequence[Fraction], weights: Array
 ) -> Iterator[Line]:
-    """Lines of a pool's monthly totals [P] by weights [W + 1, P] of the workloads and, last, of idle capacity."""
+    """Lines of a pool's monthly totals [P] by weights [W + 1, P] of the workloads and, last, of idle capacity.
+
+    A month in which nobody has a weight is idle.
+    """
     for period, total in enumerate(totals):
         if total:
-            column = weights[:, period]
+            column = weights[:, period] if any(weights[:, period]) else [*weights[:-1, period], Fraction(1)]
             for w, micro in enumerate(shared(total, column)):
                 if micro:
                     yield Line(

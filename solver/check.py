@@ -3,146 +3,204 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, get_args
 
+from .bill import IDLE, LINE_COLUMNS
+from .plan import CertificateKind, Termination
 from .problem import COMMITMENT, MARKETS, OFFER_KINDS
 from .rules import RULES, Books, Violation
 
 if TYPE_CHECKING:
+    from .bill import Line
     from .plan import Plan
     from .problem import Problem
 
-KEYS = {
-    "purchases": (("offer", "block"), ("offer", "block", "nodes")),
-    "placements": (("candidate", "block"), ("candidate", "block", "replicas", "nodes")),
-    "served": (("source", "candidate", "block"), ("source", "candidate", "block", "units_per_hour")),
-    "unserved": (("source", "block", "scenario"), ("source", "block", "scenario", "units")),
-}
-KINDS = ("compute", "upfront", "transfer", "carbon", "unserved")
+Row = dict[str, Any]
+Places = list[tuple[str, ...]]
+COLUMNS = MappingProxyType(
+    {
+        "purchases": (
+            "offer",
+            "provider",
+            "region",
+            "node",
+            "option",
+            "kind",
+            "block",
+            "nodes",
+            "starts",
+            "term_hours",
+        ),
+        "placements": ("candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"),
+        "served": ("source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"),
+        "unserved": ("source", "workload", "origin", "block", "scenario", "units"),
+        "cost_lines": LINE_COLUMNS,
+    }
+)
+KEYS = MappingProxyType(
+    {
+        "purchases": ("offer", "block"),
+        "placements": ("candidate", "block"),
+        "served": ("source", "candidate", "block"),
+        "unserved": ("source", "block", "scenario"),
+        "cost_lines": LINE_COLUMNS[:-1],
+    }
+)
+AMOUNTS = ("nodes", "replicas", "units_per_hour", "units", "micro_usd")
 
 
 def check(problem: Problem, plan: Plan) -> list[Violation]:
     """Everything wrong with a plan; an empty list means that it is sound.
 
-    The tables must be readable against the problem (rows in range, names that agree, whole numbers, nothing twice)
-    before the rules recompute requirements and costs from them. A certificate must not promise more than it can:
-    its upper bound is the bill and its lower bound is not above it.
+    The tables must be readable against the problem (rows in range, names that agree, whole numbers above zero, nothing
+    twice) before the rules recompute requirements and costs from them. Every cost line is recomputed from purchases,
+    placements and units, with the workload it is charged to; no line may be missing and none be there besides. The
+    certificate must not promise more than it can: its upper bound is the bill and its lower bound is not above it.
+
+    Not covered: `fleet`, `ways`, `excuses` and `conflicts`, which are views made from the problem and the tables above
+    and decide nothing; and what only the search can know, that no plan costs less than the lower bound.
     """
-    found = list(_structure(problem, plan))
+    found = [*_head(problem, plan), *_readable(problem, plan)] or list(_names(problem, plan))
     if found:
         return found
     books = Books(problem, plan)
     for rule in RULES:
         found += rule.violations(problem, books)
-    found += _bill(problem, plan)
-    return found
+    return [*found, *_bill(problem, plan, books), *_certificate(plan)]
 
 
-def _structure(problem: Problem, plan: Plan) -> Iterator[Violation]:
-    sizes = {
-        "offer": len(problem.offers.pool),
-        "candidate": len(problem.candidates.pool),
-        "source": len(problem.sources.workload),
-        "block": problem.blocks.count,
-        "scenario": len(problem.blocks.probability),
-    }
-    if plan.periods != problem.blocks.periods:
-        yield Violation("structure", "periods", "are not the problem's")
-    if plan.block_hours != tuple(problem.blocks.total_hours.tolist()):
-        yield Violation("structure", "block_hours", "are not the problem's")
-    if plan.accounting != problem.limits.accounting:
-        yield Violation(
-            "structure", "accounting", f"is {plan.accounting}, the problem says {problem.limits.accounting}"
-        )
-    for name, (key, wholes) in KEYS.items():
+def _head(problem: Problem, plan: Plan) -> Iterator[Violation]:
+    """The plan is of this problem."""
+    facts = (
+        ("periods", plan.periods, problem.blocks.periods),
+        ("block_hours", plan.block_hours, tuple(problem.blocks.total_hours.tolist())),
+        ("accounting", plan.accounting, problem.limits.accounting),
+    )
+    for name, said, real in facts:
+        if said != real:
+            yield Violation("structure", name, f"{str(said)!r:.80} is not the problem's, {str(real)!r:.80}")
+    digest = plan.provenance.problem_digest
+    if digest and digest != problem.digest():  # without one a plan does not say which problem it is of
+        yield Violation("structure", "provenance.problem_digest", "is that of another problem")
+
+
+def _readable(problem: Problem, plan: Plan) -> Iterator[Violation]:
+    """Columns are there, rows are in range, amounts are whole and above zero, and nothing is named twice."""
+    rows = {
+        "offer": (0, len(problem.offers.pool)),
+        "candidate": (0, len(problem.candidates.pool)),
+        "source": (0, len(problem.sources.workload)),
+        "block": (-1, problem.blocks.count),
+        "scenario": (0, len(problem.blocks.probability)),
+    } | dict.fromkeys(AMOUNTS, (1, None))
+    for name, columns in COLUMNS.items():
         table = getattr(plan, name)
-        missing = [c for c in wholes if c not in table]
+        missing = [c for c in columns if c not in table]
         if missing:
             yield Violation("structure", name, f"has no column {', '.join(missing)}")
             continue
-        columns = {c: table[c].tolist() for c in wholes}
-        for c, values in columns.items():
-            low, high = (-1 if c in {"block", "scenario"} else 0), sizes.get(c)
-            bad = [v for v in values if type(v) is not int or v < low or (high is not None and v >= high)]
+        for c in (c for c in columns if c in rows):
+            low, high = rows[c]
+            bad = [v for v in table[c].tolist() if type(v) is not int or v < low or (high is not None and v >= high)]
             if bad:
-                yield Violation("structure", f"{name}.{c}", f"holds {bad[0]!r}, which is out of range")
-                return
-        keys = list(zip(*(columns[c] for c in key), strict=True))
+                yield Violation("structure", f"{name}.{c}", f"holds {bad[0]!r:.40}, which is out of range")
+        keys = list(zip(*(table[c].tolist() for c in KEYS[name]), strict=True))
         if len(set(keys)) < len(keys):
             yield Violation("structure", name, "names the same thing twice")
-    yield from _names(problem, plan)
 
 
-def _names(problem: Problem, plan: Plan) -> Iterator[Violation]:  # noqa: C901
-    """Texts and derived columns agree with the rows they name."""
-    o, c, pools, w = problem.offers, problem.candidates, problem.pool_names, problem.workloads
-    for r in plan.purchases.records():
-        kind = OFFER_KINDS[o.kind[r["offer"]]]
-        place = f"{r['provider']}/{r['region']}/{r['node']}"
-        if place != pools[o.pool[r["offer"]]] or r["option"] != o.option[r["offer"]] or r["kind"] != kind:
-            yield Violation("structure", "purchases", f"{place} {r['option']} is not offer {r['offer']}")
-        if (r["block"] < 0) != (o.kind[r["offer"]] == COMMITMENT):
-            yield Violation(
-                "structure", "purchases", f"{place} {r['option']}: a commitment has no block, all else has one"
-            )
-        if o.kind[r["offer"]] == COMMITMENT and (r["starts"], r["term_hours"]) != (
-            o.starts[r["offer"]], int(o.term_hours[r["offer"]]),
-        ):  # fmt: skip
-            yield Violation("structure", "purchases", f"{place} {r['option']}: start or term is not the offer's")
-    for r in plan.placements.records():
-        k = r["candidate"]
-        same = (r["workload"], f"{r['provider']}/{r['region']}/{r['node']}", r["market"]) == (
-            w.name[c.workload[k]], pools[c.pool[k]], MARKETS[c.market[k]],
-        )  # fmt: skip
-        if not same or r["nodes"] != r["replicas"] * int(c.nodes_per_replica[k]) or r["block"] < 0:
-            yield Violation("structure", "placements", f"row of candidate {k} does not agree with the problem")
-    for r in plan.served.records():
-        k, d = r["candidate"], r["source"]
-        place = f"{problem.sites.provider[problem.pool_site[c.pool[k]]]}/{problem.sites.region[problem.pool_site[c.pool[k]]]}"  # noqa: E501
-        named = (r["workload"], r["origin"], f"{r['provider']}/{r['region']}")
-        if problem.sources.workload[d] != c.workload[k] or named != (
-            w.name[c.workload[k]],
-            problem.sources.origin[d],
-            place,
-        ):
-            yield Violation("structure", "served", f"source {d} on candidate {k} does not agree with the problem")
-        if r["block"] < 0:
-            yield Violation("structure", "served", f"source {d} on candidate {k} has no block")
-    for r in plan.unserved.records():
-        d = r["source"]
-        job = bool(problem.sources.total_units[d] > 0)
-        if (r["workload"], r["origin"]) != (w.name[problem.sources.workload[d]], problem.sources.origin[d]) or job != (
-            r["block"] < 0
-        ):
-            yield Violation("structure", "unserved", f"row of source {d} does not agree with the problem")
-        scenario = int(problem.blocks.scenario[r["block"]]) if r["block"] >= 0 else r["scenario"]
-        if r["scenario"] < 0 or r["scenario"] != scenario:
-            yield Violation(
-                "structure", "unserved", f"row of source {d} names scenario {r['scenario']}, its block is of {scenario}"
-            )
+def _names(problem: Problem, plan: Plan) -> Iterator[Violation]:
+    """Texts and derived columns say of each row what the problem says of it."""
+    places = [tuple(name.split("/", 2)) for name in problem.pool_names.tolist()]
+    parts = {"purchases": _purchase, "placements": _placement, "served": _flow, "unserved": _left}
+    for name, facts in parts.items():
+        for number, row in enumerate(getattr(plan, name).records()):
+            for column, real in facts(problem, places, row).items():
+                if row[column] != real:
+                    said = f"{column} is {row[column]!r:.80}, {real!r:.80} by the problem"
+                    yield Violation("structure", f"{name}, row {number}", said)
 
 
-def _bill(problem: Problem, plan: Plan) -> Iterator[Violation]:
-    """No line of an unknown kind, place or team; the certificate's upper bound is the sum of the lines."""
-    teams = {str(n): str(t) for n, t in zip(problem.workloads.name, problem.workloads.team, strict=True)} | {
-        "(idle)": ""
+def _purchase(problem: Problem, places: Places, row: Row) -> Row:
+    """Commitments have a start and a term and no block, all else has a block."""
+    o, k = problem.offers, row["offer"]
+    lasting = bool(o.kind[k] == COMMITMENT)
+    return {
+        **dict(zip(("provider", "region", "node"), places[o.pool[k]], strict=True)),
+        "option": o.option[k],
+        "kind": OFFER_KINDS[o.kind[k]],
+        "block": -1 if lasting else max(0, row["block"]),
+        "starts": o.starts[k] if lasting else "",
+        "term_hours": int(o.term_hours[k]) if lasting else 0,
     }
-    pools: set[Any] = set(problem.pool_names.tolist()) | {"//"}
-    options = set(problem.offers.option.tolist())
-    for r in plan.cost_lines.records():
-        where = f"cost line {r['kind']} {r['workload']} {r['period']}"
-        if r["kind"] not in KINDS or r["period"] not in problem.blocks.periods or type(r["micro_usd"]) is not int:
-            yield Violation("bill", where, "has an unknown kind or month, or an amount that is not whole")
-        if r["workload"] not in teams or teams.get(r["workload"]) != r["team"]:
-            yield Violation("bill", where, f"names workload {r['workload']!r} of team {r['team']!r}")
-        if f"{r['provider']}/{r['region']}/{r['node']}" not in pools or (r["kind"] in {"compute", "upfront"}) != (
-            r["option"] in options
-        ):
-            yield Violation("bill", where, "names a place or an option that is not offered")
-        if r["micro_usd"] < 0:
-            yield Violation("bill", where, "is negative")
+
+
+def _placement(problem: Problem, places: Places, row: Row) -> Row:
+    c, k = problem.candidates, row["candidate"]
+    return {
+        **dict(zip(("provider", "region", "node"), places[c.pool[k]], strict=True)),
+        "workload": problem.workloads.name[c.workload[k]],
+        "market": MARKETS[c.market[k]],
+        "block": max(0, row["block"]),
+        "nodes": row["replicas"] * int(c.nodes_per_replica[k]),
+    }
+
+
+def _flow(problem: Problem, places: Places, row: Row) -> Row:
+    c, s, k, d = problem.candidates, problem.sources, row["candidate"], row["source"]
+    return {
+        **dict(zip(("provider", "region"), places[c.pool[k]][:2], strict=True)),
+        "workload": problem.workloads.name[s.workload[d]],
+        "origin": s.origin[d],
+        "candidate": k if s.workload[d] == c.workload[k] else "one of the workload's",
+        "block": max(0, row["block"]),
+    }
+
+
+def _left(problem: Problem, _places: Places, row: Row) -> Row:
+    """What is left of a job has no block; what is left of a flow is in the scenario of its block."""
+    s, d = problem.sources, row["source"]
+    block = -1 if s.total_units[d] > 0 else max(0, row["block"])
+    return {
+        "workload": problem.workloads.name[s.workload[d]],
+        "origin": s.origin[d],
+        "block": block,
+        "scenario": int(problem.blocks.scenario[block]) if block >= 0 else row["scenario"],
+    }
+
+
+def _bill(problem: Problem, plan: Plan, books: Books) -> Iterator[Violation]:
+    """The lines are those the rules recompute: each amount, and nothing missing or besides."""
+    names = problem.pool_names.tolist()
+    owed: dict[tuple[Any, ...], tuple[str, int]] = {}
+    for rule in RULES:
+        for line in rule.owed(problem, books):
+            key = _key(problem, names, line)
+            owed[key] = rule.name, line.micro_usd + owed.get(key, ("", 0))[1]
+    billed = {tuple(r[n] for n in KEYS["cost_lines"]): r["micro_usd"] for r in plan.cost_lines.records()}
+    for key in sorted(owed.keys() | billed.keys(), key=str):
+        name, amount = owed.get(key, ("bill", 0))
+        if billed.get(key, 0) != amount:
+            said = f"billed {billed.get(key, 0)} micro-dollars, recomputed {amount}"
+            yield Violation(name, "/".join(str(part) for part in key if part), said)
+
+
+def _key(problem: Problem, names: list[str], line: Line) -> tuple[Any, ...]:
+    """A line's texts, in the order of KEYS["cost_lines"]."""
+    w, place = problem.workloads, names[line.pool].split("/", 2) if line.pool >= 0 else ("", "", "")
+    who = ("(idle)", "") if line.workload == IDLE else (w.name[line.workload], w.team[line.workload])
+    return (line.kind, *place, line.option, *who, problem.blocks.periods[line.period])
+
+
+def _certificate(plan: Plan) -> Iterator[Violation]:
+    """The upper bound is the sum of the lines, the lower is not above it; only what is infeasible claims nothing."""
     c = plan.certificate
-    if c.kind == "proved" and (c.upper_micro_usd != plan.total_micro_usd or c.lower_micro_usd > c.upper_micro_usd):
-        yield Violation(
-            "certificate", "bounds", f"{c.lower_micro_usd}..{c.upper_micro_usd} for a bill of {plan.total_micro_usd}"
-        )
+    if plan.termination not in get_args(Termination) or c.kind not in get_args(CertificateKind):
+        yield Violation("certificate", "kind", f"{c.kind!r} of a search that ended with {plan.termination!r}")
+    if (c.kind == "none") != (plan.termination == "infeasible"):
+        yield Violation("certificate", "kind", f"{c.kind}, though the search ended with {plan.termination!r}")
+    bounds, total = (c.lower_micro_usd, c.upper_micro_usd), plan.total_micro_usd
+    whole = all(type(x) is int for x in (*bounds, total))
+    if not whole or not 0 <= c.lower_micro_usd <= c.upper_micro_usd == total or (c.kind == "none" and any(bounds)):
+        yield Violation("certificate", "bounds", f"{bounds[0]}..{bounds[1]} for a bill of {total}")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..bill import Line
+
 if TYPE_CHECKING:
-    from ..bill import Decision, Line
+    from ..bill import Decision
     from ..formulation import Formulation
     from ..plan import Plan
     from ..problem import Problem
@@ -33,7 +36,7 @@ class Violation:
 
 
 class Rule(abc.ABC):
-    """One requirement or cost. `build` and `violations` share no code, so that each checks the other."""
+    """One requirement or cost, said twice: `build` and `bill` share no code with `violations` and `owed`."""
 
     name: ClassVar[str]
 
@@ -41,12 +44,16 @@ class Rule(abc.ABC):
     def build(self, f: Formulation) -> None:
         """Add rows, bounds and costs to the model."""
 
-    @abc.abstractmethod
-    def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """Recompute from the plan alone, in whole numbers and fractions."""
-
     def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:  # noqa: ARG002
         """Cost lines of what this rule put a price on."""
+        return ()
+
+    def violations(self, problem: Problem, books: Books) -> Iterable[Violation]:  # noqa: ARG002
+        """Requirements that a plan breaks, recomputed from the plan alone, in whole numbers and fractions."""
+        return ()
+
+    def owed(self, problem: Problem, books: Books) -> Iterable[Line]:  # noqa: ARG002
+        """Every cost line the plan must have under this rule, recomputed from the plan alone."""
         return ()
 
     def wrong(self, where: str, message: str) -> Violation:
@@ -85,21 +92,23 @@ class Books:
 
     def nodes(self, problem: Problem, market: int) -> dict[int, Array]:
         """Running nodes by pool [B] on a market."""
-        made: dict[int, Array] = {}
-        for c, replicas in self.replicas.items():
-            if problem.candidates.market[c] == market:
-                pool = int(problem.candidates.pool[c])
-                row = made.setdefault(pool, np.zeros(problem.blocks.count, dtype=object))
-                row += replicas * int(problem.candidates.nodes_per_replica[c])
+        return {pool: np.sum([*by.values()], axis=0) for pool, by in self.nodes_by_workload(problem, market).items()}
+
+    def nodes_by_workload(self, problem: Problem, market: int) -> dict[int, dict[int, Array]]:
+        """Running nodes by pool and workload [B] on a market."""
+        c, made = problem.candidates, dict[int, dict[int, Array]]()
+        for k, replicas in self.replicas.items():
+            if c.market[k] == market:
+                by, w = made.setdefault(int(c.pool[k]), {}), int(c.workload[k])
+                by[w] = by.get(w, 0) + replicas * int(c.nodes_per_replica[k])
         return made
 
-    def lines(self, *kinds: str) -> dict[tuple[Any, ...], int]:
-        """Billed micro-dollars by (provider, region, node, option, period) over all workloads, for these kinds."""
-        made: dict[tuple[Any, ...], int] = {}
-        for r in self.plan.cost_lines.records():
-            if r["kind"] in kinds:
-                key = tuple(r[name] for name in ("provider", "region", "node", "option", "period"))
-                made[key] = made.get(key, 0) + r["micro_usd"]
+    def in_force(self, problem: Problem, pool: int) -> Array:
+        """Committed nodes of a pool in each block [B]."""
+        o, made = problem.offers, np.zeros(problem.blocks.count, dtype=object)
+        for offer, nodes in self.held.items():
+            if o.pool[offer] == pool:
+                made = made + nodes * o.active[offer].astype(object)
         return made
 
 
@@ -111,23 +120,43 @@ def _by_key(table: Any, key: str, value: str, blocks: int) -> dict[int, Array]:
     return made
 
 
-def compare(
-    rule: Rule, expected: dict[tuple[Any, ...], Fraction], found: dict[tuple[Any, ...], int]
-) -> Iterator[Violation]:
-    """Each billed amount is its exact value rounded to a micro-dollar, half to even."""
-    for key in sorted(expected.keys() | found.keys(), key=str):
-        amount, billed = round(expected.get(key, Fraction(0))), found.get(key, 0)
-        if amount != billed:
-            yield rule.wrong("/".join(map(str, key)), f"billed {billed} micro-dollars, recomputed {amount}")
+def monthly(problem: Problem, per_hour: Sequence[int | Fraction] | Array) -> list[Fraction]:
+    """Expected amount in each month [P] of an exact amount an hour in each block [B]."""
+    blocks = problem.blocks
+    amounts = [Fraction(x) * blocks.probability[s] for x, s in zip(per_hour, blocks.scenario.tolist(), strict=True)]
+    scale = math.lcm(*(x.denominator for x in amounts))
+    whole = [x.numerator * (scale // x.denominator) for x in amounts]
+    columns = zip(*blocks.hours.tolist(), strict=True)
+    return [Fraction(sum(n * h for n, h in zip(whole, hours, strict=True)), scale) for hours in columns]
 
 
-def expected_hours(problem: Problem) -> list[list[Fraction]]:
-    """Probability-weighted hours of each block in each month, exact [B][P]."""
-    probability = problem.blocks.probability
-    return [
-        [probability[s] * int(h) for h in row]
-        for s, row in zip(problem.blocks.scenario.tolist(), problem.blocks.hours.tolist(), strict=True)
-    ]
+def split(micro_usd: int, weights: Sequence[Fraction]) -> list[int]:
+    """Parts of a whole amount in proportion to weights: each is its exact share cut to whole micro-dollars, and what
+    the cuts leave over goes, one each, to those that lost most by theirs (the earlier of two that lost the same).
+    """  # noqa: D205
+    whole = sum(weights)
+    exact = [micro_usd * w / whole for w in weights]
+    parts = [math.floor(x) for x in exact]
+    lost_most = sorted(range(len(exact)), key=lambda i: (parts[i] - exact[i], i))
+    for i in lost_most[: micro_usd - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+def charged(
+    kind: str, problem: Problem, offer: int, totals: Sequence[Fraction], hours: dict[int, list[Fraction]]
+) -> Iterator[Line]:
+    """Lines of an offer's monthly amounts [P], each rounded and split by the node-hours of its users in that month.
+
+    `hours` [P] are those of each workload, in order, and of IDLE last, to whom a month goes in which nobody has any.
+    """
+    pool, option = int(problem.offers.pool[offer]), str(problem.offers.option[offer])
+    for month, total in enumerate(totals):
+        weights = [h[month] for h in hours.values()]
+        if not any(weights):
+            weights[-1] = Fraction(1)
+        for w, micro in zip(hours, split(round(total), weights), strict=True):
+            yield Line(kind=kind, period=month, micro_usd=micro, workload=w, pool=pool, option=option)
 
 
 def block_name(problem: Problem, block: int) -> str:

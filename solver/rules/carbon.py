@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..bill import Line, expected
 from ..money import round_half_even
-from .base import Books, Rule, Violation, compare, expected_hours
+from .base import Books, Rule, Violation, monthly
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..bill import Decision
     from ..formulation import Formulation
     from ..problem import Problem
@@ -64,32 +62,33 @@ class Carbon(Rule):
                 yield Line(kind="carbon", workload=w, pool=pool, period=period, micro_usd=round_half_even(amount))
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """Total emissions against the limit, and their price."""
-        limits, hours = problem.limits, expected_hours(problem)
-        wanted: dict[tuple[Any, ...], Fraction] = {}
-        grams = Fraction(0)
+        """Total emissions against the limit."""
+        most = problem.limits.carbon_max_g
+        if most is not None:
+            grams = sum((sum(months) for months in self._grams(problem, books).values()), Fraction(0))
+            if grams > most:
+                said = f"{float(grams) / 1000:,.1f} kg CO2e, {most / 1000:,.1f} kg allowed"
+                yield self.wrong("whole horizon", said)
+
+    def owed(self, problem: Problem, books: Books) -> Iterator[Line]:
+        """The price of each workload's emissions in each pool."""
+        price = Fraction(problem.limits.carbon_micro_usd_per_kg, 1000)
+        for (w, pool), months in self._grams(problem, books).items() if price else ():
+            for month, grams in enumerate(months):
+                yield Line(kind="carbon", period=month, micro_usd=round(grams * price), workload=w, pool=pool)
+
+    def _grams(self, problem: Problem, books: Books) -> dict[tuple[int, int], list[Fraction]]:
+        """Expected grams of CO2e by workload and pool in each month [P]."""
+        c, nodes = problem.candidates, dict[tuple[int, int], Any]()
         for k, replicas in books.replicas.items():
-            w, pool = int(problem.candidates.workload[k]), int(problem.candidates.pool[k])
-            shape, site = problem.pool_shape[pool], problem.pool_site[pool]
-            rate = Fraction(int(problem.shapes.power_w[shape]), 1000) * Fraction(
-                float(problem.sites.g_co2_per_kwh[site])
-            )
-            rate *= int(problem.candidates.nodes_per_replica[k])
-            for month, period in enumerate(problem.blocks.periods):
-                part = rate * sum((hours[b][month] * int(replicas[b]) for b in np.flatnonzero(replicas)), Fraction(0))
-                grams += part
-                key = (*problem.pool_names[pool].split("/", 2), str(problem.workloads.name[w]), period)
-                wanted[key] = wanted.get(key, Fraction(0)) + part * limits.carbon_micro_usd_per_kg / 1000
-        if limits.carbon_max_g is not None and grams > limits.carbon_max_g:
-            yield self.wrong(
-                "whole horizon", f"{float(grams) / 1000:,.1f} kg CO2e, {limits.carbon_max_g / 1000:,.1f} kg allowed"
-            )
-        billed: dict[tuple[Any, ...], int] = {}
-        for r in books.plan.cost_lines.records():
-            if r["kind"] == "carbon":
-                key = tuple(r[n] for n in ("provider", "region", "node", "workload", "period"))
-                billed[key] = billed.get(key, 0) + r["micro_usd"]
-        yield from compare(self, wanted, billed)
+            key = int(c.workload[k]), int(c.pool[k])
+            nodes[key] = nodes.get(key, 0) + replicas * int(c.nodes_per_replica[k])
+        made = {}
+        for (w, pool), per_hour in nodes.items():
+            watts = int(problem.shapes.power_w[problem.pool_shape[pool]])
+            grid = Fraction(float(problem.sites.g_co2_per_kwh[problem.pool_site[pool]]))
+            made[w, pool] = [hours * watts * grid / 1000 for hours in monthly(problem, per_hour)]
+        return made
 
 
 def grams_per_node_hour(problem: Problem, pool: int) -> Fraction:

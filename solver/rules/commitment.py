@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bill import Line, by_month, firm_use, split_over_workloads
-from ..problem import COMMITMENT
-from .base import Books, Rule, Violation, compare
+from ..bill import IDLE, Line, by_month, firm_use, split_over_workloads
+from ..problem import FIRM
+from .base import Books, Rule, Violation, charged, monthly
 from .on_demand import use_weights
 
 if TYPE_CHECKING:
@@ -65,38 +65,48 @@ class Commitment(Rule):
         idle = [nodes * (1 - Fraction(min(r, h), h)) if a and h else Fraction(0) for r, h, a in zipped]
         weights = use_weights(problem, by_workload, share)
         weights[-1] = by_month(problem, idle)
-        for period in np.flatnonzero(problem.offers.paid_hours[offer] > 0):
-            if not any(weights[:, period]):
-                weights[-1, period] = Fraction(1)
         return weights
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """Owned commitments are held as owned; each month is billed for its hours and its part of the upfront payment."""  # noqa: E501
-        o, periods = problem.offers, problem.blocks.periods
-        hourly: dict[tuple[Any, ...], Fraction] = {}
-        upfront: dict[tuple[Any, ...], Fraction] = {}
-        for offer in np.flatnonzero(o.kind == COMMITMENT).tolist():
+        """Owned commitments are held as owned."""
+        o = problem.offers
+        for offer in np.flatnonzero(o.owned_nodes > 0).tolist():
             held, owned = books.held.get(offer, 0), int(o.owned_nodes[offer])
-            name = f"{problem.pool_names[o.pool[offer]]} {o.option[offer]}"
-            if owned and held != owned:
+            if held != owned:
+                name = f"{problem.pool_names[o.pool[offer]]} {o.option[offer]}"
                 yield self.wrong(name, f"{owned} nodes are owned, the plan holds {held}")
-            if not held:
-                continue
-            place = (*problem.pool_names[o.pool[offer]].split("/", 2), str(o.option[offer]))
-            start = next((m for m, h in enumerate(o.paid_hours[offer]) if h), 0)
-            for month, period in enumerate(periods):
-                key, paid = (*place, period), int(o.paid_hours[offer, month])
-                amount = Fraction(held * int(o.micro_usd_per_hour[offer]) * paid)
-                hourly[key] = hourly.get(key, Fraction(0)) + round(amount)
-                once = Fraction(held * int(o.upfront_micro_usd[offer]))
-                if problem.limits.accounting == "amortised":
-                    part = once * paid / max(1, int(o.term_hours[offer]))
-                else:
-                    part = once if month == start and not owned else Fraction(0)
-                upfront[key] = upfront.get(key, Fraction(0)) + round(part)
-        options = {str(o.option[f]) for f in np.flatnonzero(o.kind == COMMITMENT)}
-        yield from compare(self, hourly, {k: v for k, v in books.lines("compute").items() if k[3] in options})
-        yield from compare(self, upfront, books.lines("upfront"))
+
+    def owed(self, problem: Problem, books: Books) -> Iterator[Line]:
+        """Each month's hours and its part of the upfront payment, charged to those who use the pool's commitments."""
+        o, zero = problem.offers, np.zeros(problem.blocks.count, dtype=object)
+        firm = books.nodes_by_workload(problem, FIRM)
+        for offer, nodes in books.held.items():
+            pool = int(o.pool[offer])
+            users, held = firm.get(pool, {}), books.in_force(problem, pool)
+            running = sum(users.values(), zero)
+            hours: dict[int, Any] = {w: [Fraction(0)] * len(zero) for w in (*sorted(users), IDLE)}
+            for b in np.flatnonzero(o.active[offer]):
+                busy = Fraction(nodes * min(running[b], held[b]), held[b])
+                hours[IDLE][b] = nodes - busy
+                for w in users if busy else ():
+                    hours[w][b] = busy * users[w][b] / running[b]
+            used = {w: monthly(problem, h) for w, h in hours.items()}
+            rate = nodes * int(o.micro_usd_per_hour[offer])
+            hourly = [Fraction(rate * int(paid)) for paid in o.paid_hours[offer]]
+            yield from charged("compute", problem, offer, hourly, used)
+            yield from charged("upfront", problem, offer, self._upfront(problem, offer, nodes), used)
+
+    def _upfront(self, problem: Problem, offer: int, nodes: int) -> list[Fraction]:
+        """Part of the upfront payment in each month: by its hours of the term, or all when the term starts (cash)."""
+        o = problem.offers
+        once, months = nodes * int(o.upfront_micro_usd[offer]), [int(h) for h in o.paid_hours[offer]]
+        if problem.limits.accounting == "amortised":
+            return [Fraction(once * h, max(1, int(o.term_hours[offer]))) for h in months]
+        paid_before = bool(o.owned_nodes[offer])
+        return [
+            Fraction(once) if h and not paid_before and not any(months[:m]) else Fraction(0)
+            for m, h in enumerate(months)
+        ]
 
 
 def upfront_by_month(problem: Problem, offers: Array) -> list[list[Fraction]]:
@@ -107,6 +117,6 @@ def upfront_by_month(problem: Problem, offers: Array) -> list[list[Fraction]]:
         if problem.limits.accounting == "amortised":
             made.append([once * h / max(1, int(o.term_hours[offer])) for h in paid])
         else:
-            first = paid.index(next((h for h in paid if h), paid[0]))
-            made.append([once if m == first and not o.owned_nodes[offer] else Fraction(0) for m in range(len(paid))])
+            first = next((m for m, h in enumerate(paid) if h and not o.owned_nodes[offer]), -1)
+            made.append([once if m == first else Fraction(0) for m in range(len(paid))])
     return made

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bill import Line, expected
 from ..money import round_half_even
-from .base import Books, Rule, Violation, block_name, compare, expected_hours
+from .base import Books, Rule, Violation, block_name, monthly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,7 +128,7 @@ class Demand(Rule):
             yield Line(kind="unserved", workload=w, period=period, micro_usd=round_half_even(total))
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """Served + unserved = asked for; nothing unserved where it must be served; the penalty is billed."""
+        """Served + unserved = asked for; nothing unserved where it must be served."""
         s = problem.sources
         hours = problem.blocks.total_hours
         for d in range(len(s.workload)):
@@ -148,7 +148,6 @@ class Demand(Rule):
                 )
             if must and (left > 0).any():
                 yield self.wrong(_source(problem, d), f"{max(left)} units an hour unserved, though all must be served")
-        yield from self._penalties(problem, books)
 
     def _job_violations(self, problem: Problem, books: Books, d: int, served: Any, must: bool) -> Iterator[Violation]:  # noqa: FBT001
         for scenario in range(len(problem.blocks.probability)):
@@ -165,30 +164,21 @@ class Demand(Rule):
                     _source(problem, d), f"{left} units not done in scenario {scenario}, though all must be"
                 )
 
-    def _penalties(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """A job's penalty stands in the last month in which its window has an hour."""
-        blocks, s = problem.blocks, problem.sources
-        expected: dict[tuple[Any, ...], Fraction] = {}
-        weights, months = expected_hours(problem), range(len(blocks.periods))
-
-        def owe(d: int, month: int, amount: Fraction) -> None:
-            w = int(s.workload[d])
-            key = (str(problem.workloads.name[w]), blocks.periods[month])
-            expected[key] = expected.get(key, Fraction(0)) + amount * int(
-                problem.workloads.unserved_micro_usd_per_unit[w]
-            )
-
+    def owed(self, problem: Problem, books: Books) -> Iterator[Line]:
+        """The penalty of what is left; a job's stands in the last month in which its window has an hour."""
+        s, blocks, months = problem.sources, problem.blocks, range(len(problem.blocks.periods))
+        units: dict[int, list[Fraction]] = {}
         for d, left in books.unserved_flow.items():
-            for b, month in ((b, m) for b in np.flatnonzero(left) for m in months):
-                owe(d, month, weights[b][month] * int(left[b]))
-        for (d, k), units in books.unserved_job.items():
+            mine = units.setdefault(int(s.workload[d]), [Fraction(0)] * len(months))
+            mine[:] = [a + b for a, b in zip(mine, monthly(problem, left), strict=True)]
+        for (d, scenario), undone in books.unserved_job.items():
             inside = [m for m in months if any(blocks.hours[b, m] for b in np.flatnonzero(s.window[d]))]
-            owe(d, inside[-1] if inside else months[-1], blocks.probability[k] * units)
-        found: dict[tuple[Any, ...], int] = {}
-        for r in books.plan.cost_lines.records():
-            if r["kind"] == "unserved":
-                found[r["workload"], r["period"]] = found.get((r["workload"], r["period"]), 0) + r["micro_usd"]
-        yield from compare(self, expected, found)
+            mine = units.setdefault(int(s.workload[d]), [Fraction(0)] * len(months))
+            mine[inside[-1] if inside else -1] += blocks.probability[scenario] * undone
+        for w, amounts in units.items():
+            price = int(problem.workloads.unserved_micro_usd_per_unit[w])
+            for month, amount in enumerate(amounts):
+                yield Line(kind="unserved", period=month, micro_usd=round(price * amount), workload=w)
 
 
 def _sets(count: int) -> list[tuple[int, ...]]:

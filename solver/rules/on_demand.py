@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bill import Line, expected, firm_use, split_over_workloads
+from ..bill import IDLE, Line, by_month, expected, firm_use, split_over_workloads
 from ..problem import FIRM, ON_DEMAND
-from .base import Books, Rule, Violation, block_name, compare, expected_hours
+from .base import Books, Rule, Violation, block_name, charged, monthly
 
 if TYPE_CHECKING:
     from typing import Any
@@ -52,49 +52,56 @@ class OnDemand(Rule):
         f.model.cost(f.on_demand, price[:, None] * f.weight)
 
     def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
-        """What is bought on demand, split over the workloads in proportion to their nodes in the block."""
+        """What is bought on demand, split over the workloads in proportion to their nodes in the block.
+
+        Commitments are used before it; what is bought beyond need is idle.
+        """
+        o = problem.offers
         for row, offer in enumerate(decision.on_demand_offers.tolist()):
             bought = decision.on_demand[row]
             if not bought.any():
                 continue
-            pool, price = int(problem.offers.pool[offer]), int(problem.offers.micro_usd_per_hour[offer])
-            by_workload, running, _ = firm_use(problem, decision, pool)
-            totals = [price * t for t in expected(problem, bought)]
-            weights = use_weights(
-                problem, by_workload, [Fraction(int(n), max(1, int(r))) for n, r in zip(bought, running, strict=True)]
-            )
-            yield from split_over_workloads("compute", pool, str(problem.offers.option[offer]), totals, weights)
+            pool = int(o.pool[offer])
+            by_workload, running, held = firm_use(problem, decision, pool)
+            everything = decision.on_demand[o.pool[decision.on_demand_offers] == pool].sum(axis=0)
+            used = np.minimum(everything, np.maximum(running - held, 0))
+            share = [Fraction(int(n), max(1, int(of))) for n, of in zip(bought, everything, strict=True)]
+            busy = [s * Fraction(int(u), max(1, int(r))) for s, u, r in zip(share, used, running, strict=True)]
+            weights = use_weights(problem, by_workload, busy)
+            weights[-1] = by_month(problem, [s * int(i) for s, i in zip(share, everything - used, strict=True)])
+            totals = [int(o.micro_usd_per_hour[offer]) * t for t in expected(problem, bought)]
+            yield from split_over_workloads("compute", pool, str(o.option[offer]), totals, weights)
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """Running firm nodes against what is held and bought, and the price of what is bought."""
-        o, running = problem.offers, books.nodes(problem, FIRM)
-        supply: dict[int, Any] = {}
-        for offer, nodes in books.held.items():
+        """Running firm nodes against what is held and bought."""
+        o = problem.offers
+        for pool, running in books.nodes(problem, FIRM).items():
+            supply = books.in_force(problem, pool)
+            for offer, bought in books.bought.items():
+                if o.pool[offer] == pool and o.kind[offer] == ON_DEMAND:
+                    supply = supply + bought
+            for b in np.flatnonzero(running > supply):
+                where = f"{problem.pool_names[pool]}, {block_name(problem, int(b))}"
+                yield self.wrong(where, f"{running[b] - supply[b]} nodes run that nobody bought")
+
+    def owed(self, problem: Problem, books: Books) -> Iterator[Line]:
+        """Each node-hour bought, charged to the workloads of its block and month; idle where nobody needs it."""
+        o, zero = problem.offers, np.zeros(problem.blocks.count, dtype=object)
+        firm = books.nodes_by_workload(problem, FIRM)
+        bought = {f: n for f, n in books.bought.items() if o.kind[f] == ON_DEMAND}
+        for offer, nodes in bought.items():
             pool = int(o.pool[offer])
-            supply[pool] = supply.get(pool, 0) + nodes * o.active[offer].astype(object)
-        expected_micro: dict[tuple[Any, ...], Fraction] = {}
-        hours = expected_hours(problem)
-        for offer, bought in books.bought.items():
-            if o.kind[offer] != ON_DEMAND:
-                continue
-            pool = int(o.pool[offer])
-            supply[pool] = supply.get(pool, 0) + bought
-            place = (*problem.pool_names[pool].split("/", 2), str(o.option[offer]))
-            for b in np.flatnonzero(bought):
-                for month, period in enumerate(problem.blocks.periods):
-                    amount = hours[b][month] * int(bought[b]) * int(o.micro_usd_per_hour[offer])
-                    if amount:
-                        expected_micro[*place, period] = expected_micro.get((*place, period), Fraction(0)) + amount
-        for where, used in running.items():
-            short = used - supply.get(where, 0)
-            for b in np.flatnonzero(short > 0):
-                yield self.wrong(
-                    f"{problem.pool_names[where]}, {block_name(problem, int(b))}",
-                    f"{short[b]} nodes run that nobody bought",
-                )
-        options = {str(o.option[f]) for f in np.flatnonzero(o.kind == ON_DEMAND)}
-        billed = {k: v for k, v in books.lines("compute").items() if k[3] in options}
-        yield from compare(self, expected_micro, billed)
+            users, every = firm.get(pool, {}), sum((n for f, n in bought.items() if o.pool[f] == pool), zero)
+            running = sum(users.values(), zero)
+            need = np.minimum(np.maximum(running - books.in_force(problem, pool), 0), every)
+            hours: dict[int, Any] = {w: [Fraction(0)] * len(zero) for w in (*sorted(users), IDLE)}
+            for b in np.flatnonzero(nodes):
+                busy = Fraction(nodes[b] * need[b], every[b])
+                hours[IDLE][b] = nodes[b] - busy
+                for w in users if busy else ():
+                    hours[w][b] = busy * users[w][b] / running[b]
+            total = [t * int(o.micro_usd_per_hour[offer]) for t in monthly(problem, nodes)]
+            yield from charged("compute", problem, offer, total, {w: monthly(problem, h) for w, h in hours.items()})
 
 
 def use_weights(problem: Problem, by_workload: Any, share: list[Fraction]) -> Any:

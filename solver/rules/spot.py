@@ -11,7 +11,7 @@ import numpy as np
 from ..bill import Line, expected
 from ..money import round_half_even
 from ..problem import SPOT
-from .base import Books, Rule, Violation, block_name, compare, expected_hours
+from .base import Books, Rule, Violation, block_name, monthly
 
 if TYPE_CHECKING:
     from typing import Any
@@ -91,36 +91,35 @@ class Spot(Rule):
                     )
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """Shares as fractions of whole units, purchases equal to running nodes, and their price."""
+        """Shares as fractions of whole units, and purchases equal to running nodes."""
         yield from self._shares(problem, books)
-        o, hours = problem.offers, expected_hours(problem)
-        price = {int(o.pool[f]): f for f in np.flatnonzero(o.kind == SPOT).tolist()}
-        wanted: dict[tuple[Any, ...], Fraction] = {}
-        bought = {int(o.pool[f]): nodes for f, nodes in books.bought.items() if o.kind[f] == SPOT}
-        running = books.nodes(problem, SPOT)
-        for pool in running.keys() | bought.keys():
-            nodes = running.get(pool, 0 * hours_row(problem))
-            if (nodes != bought.get(pool, 0 * nodes)).any():
+        o, running = problem.offers, books.nodes(problem, SPOT)
+        on_sale = {int(o.pool[f]): f for f in np.flatnonzero(o.kind == SPOT).tolist()}
+        zero = np.zeros(problem.blocks.count, dtype=object)
+        for offer, bought in books.bought.items():
+            pool = int(o.pool[offer])
+            if o.kind[offer] == SPOT and on_sale[pool] != offer:
+                yield self.wrong(str(problem.pool_names[pool]), f"{o.option[offer]} is not the pool's spot market")
+            elif o.kind[offer] == SPOT and (bought != running.get(pool, zero)).any():
                 yield self.wrong(str(problem.pool_names[pool]), "spot nodes bought are not the spot nodes that run")
-            if pool not in price:
+        for pool in running:
+            if pool not in on_sale:
                 yield self.wrong(str(problem.pool_names[pool]), "has no spot market")
-        for c, replicas in books.replicas.items():
-            pool, w = int(problem.candidates.pool[c]), int(problem.candidates.workload[c])
-            if problem.candidates.market[c] != SPOT or pool not in price:
+            elif on_sale[pool] not in books.bought:
+                yield self.wrong(str(problem.pool_names[pool]), "spot nodes run that nobody bought")
+
+    def owed(self, problem: Problem, books: Books) -> Iterator[Line]:
+        """Spot nodes that run for a workload, at the price of the pool's market."""
+        o = problem.offers
+        on_sale = {int(o.pool[f]): f for f in np.flatnonzero(o.kind == SPOT).tolist()}
+        for pool, users in books.nodes_by_workload(problem, SPOT).items():
+            if pool not in on_sale:
                 continue
-            rate = int(o.micro_usd_per_hour[price[pool]]) * int(problem.candidates.nodes_per_replica[c])
-            place = (*problem.pool_names[pool].split("/", 2), str(o.option[price[pool]]))
-            for b in np.flatnonzero(replicas):
-                for month, period in enumerate(problem.blocks.periods):
-                    key = (*place, str(problem.workloads.name[w]), period)
-                    wanted[key] = wanted.get(key, Fraction(0)) + hours[b][month] * int(replicas[b]) * rate
-        options = {str(o.option[f]) for f in np.flatnonzero(o.kind == SPOT)}
-        billed: dict[tuple[Any, ...], int] = {}
-        for r in books.plan.cost_lines.records():
-            if r["kind"] == "compute" and r["option"] in options:
-                key = tuple(r[n] for n in ("provider", "region", "node", "option", "workload", "period"))
-                billed[key] = billed.get(key, 0) + r["micro_usd"]
-        yield from compare(self, wanted, billed)
+            option, rate = str(o.option[on_sale[pool]]), int(o.micro_usd_per_hour[on_sale[pool]])
+            for w, nodes in users.items():
+                for month, hours in enumerate(monthly(problem, nodes)):
+                    micro = round(rate * hours)
+                    yield Line(kind="compute", period=month, micro_usd=micro, workload=w, pool=pool, option=option)
 
     def _shares(self, problem: Problem, books: Books) -> Iterator[Violation]:
         c, every, spot = problem.candidates, {}, {}  # type: ignore[var-annotated]
@@ -156,8 +155,3 @@ def share_name(problem: Problem, w: int, site: int) -> str:
     """A share row's business name."""
     place = f" in {problem.sites.provider[site]}/{problem.sites.region[site]}" if site >= 0 else ""
     return f"{problem.workloads.name[w]}{place}"
-
-
-def hours_row(problem: Problem) -> Any:
-    """Zeros [B] as Python integers."""
-    return np.zeros(problem.blocks.count, dtype=object)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..bill import Line, expected
 from ..money import round_half_even
-from .base import Books, Rule, Violation, compare, expected_hours
+from .base import Books, Rule, monthly
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..bill import Decision
     from ..formulation import Formulation
     from ..problem import Problem
@@ -63,20 +61,13 @@ class Transfer(Rule):
                 micro = round_half_even(pico_usd / PICO_IN_MICRO)
                 yield Line(kind="transfer", workload=w, pool=pool, period=period, micro_usd=micro)
 
-    def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
-        """Each served unit at its price."""
-        hours, wanted = expected_hours(problem), {}  # type: ignore[var-annotated]
+    def owed(self, problem: Problem, books: Books) -> Iterator[Line]:
+        """Units served of a workload from a pool, each at the price of its own way."""
+        s, pico = problem.sources, dict[tuple[int, int], Any]()
         for (d, c), units in books.served.items():
             pool = int(problem.candidates.pool[c])
-            pico = int(problem.sources.transfer_pico_usd_per_unit[d, problem.pool_site[pool]])
-            name = str(problem.workloads.name[problem.sources.workload[d]])
-            for month, period in enumerate(problem.blocks.periods) if pico else ():
-                total = sum((hours[b][month] * int(units[b]) for b in np.flatnonzero(units)), Fraction(0))
-                key = (*problem.pool_names[pool].split("/", 2), name, period)
-                wanted[key] = wanted.get(key, Fraction(0)) + total * pico / 10**6
-        billed: dict[tuple[Any, ...], int] = {}
-        for r in books.plan.cost_lines.records():
-            if r["kind"] == "transfer":
-                key = tuple(r[n] for n in ("provider", "region", "node", "workload", "period"))
-                billed[key] = billed.get(key, 0) + r["micro_usd"]
-        yield from compare(self, wanted, billed)
+            key = int(s.workload[d]), pool
+            pico[key] = pico.get(key, 0) + units * int(s.transfer_pico_usd_per_unit[d, problem.pool_site[pool]])
+        for (w, pool), per_hour in pico.items():
+            for month, amount in enumerate(monthly(problem, per_hour)):
+                yield Line(kind="transfer", period=month, micro_usd=round(amount / 10**6), workload=w, pool=pool)

@@ -1,0 +1,1 @@
+"""Tests of the independent check and of the bill."""
