@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CertificateKind = Literal["proved", "none"]
-Termination = Literal["optimal", "gap reached", "time limit", "interrupted", "infeasible"]
+Termination = Literal[
+    "optimal", "gap reached", "gap not reached", "time limit", "interrupted", "engine failed", "infeasible"
+]
 TABLES = ("purchases", "placements", "served", "unserved", "cost_lines", "excuses", "conflicts", "ways")
 
 

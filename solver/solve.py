@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from .table import Table
 
 if TYPE_CHECKING:
     from .bill import Decision
+    from .engine.child import Task
     from .engine.run import Outcome
+    from .plan import Termination
     from .problem import Problem
     from .rules import Rule
 
@@ -43,7 +46,7 @@ class Progress:
     phase: str
 
 
-def solve(
+def solve(  # noqa: PLR0913 (options by name, each with a default)
     problem: Problem,
     *,
     time_limit_s: float = 60.0,
@@ -52,42 +55,68 @@ def solve(
     deterministic: bool = False,
     progress: Callable[[Progress], None] | None = None,
     rules: Sequence[Rule] = RULES,
+    isolated: bool = True,
+    memory_limit_gib: float | None = None,
 ) -> Plan:
     """The cheapest plan found, checked, with what is proved of it.
 
+    The search runs in a child process. Whatever ends it early (the time limit, Ctrl-C, a crash of a back-end, memory),
+    the best plan found until then is returned, and its termination and warnings say what happened.
+
     Args:
         problem: what to plan.
-        time_limit_s: seconds of search.
+        time_limit_s: seconds of search; a child that does not end by itself is ended 2 s and 2 % later.
         gap: relative gap between plan and lower bound at which to stop.
         seed: of the search.
         deterministic: stop by nodes of the search and never by the clock, so that the same problem gives the same
             plan anywhere; the time limit is then not kept.
         progress: hears of bounds and plans as they are found.
-        rules: what the model is made of; the check always knows all rules.
+        rules: what the model is made of; the check always knows all rules. Rules that another process cannot read,
+            such as classes of the main script or of a notebook, are searched in this one.
+        isolated: False searches in this process, for debuggers: a crash is then a crash of the caller, the time limit
+            is kept by the back-ends alone, and what they print is seen.
+        memory_limit_gib: GiB the search may take beyond what its process starts with.
 
     Raises:
-        InputError: a limit that is not a number in its range.
+        InputError: a limit that is not a number in its range, or not known on this system.
         CheckError: the plan failed the independent check.
         EngineError: the search failed or found nothing in time.
+        KeyboardInterrupt: interrupted before there was a plan.
     """
     if not (time_limit_s > 0 and 0 <= gap < 1):
         raise InputError("time_limit_s must be above 0, gap from 0 to below 1", where="solve")
-    from .engine.run import run
+    _can_limit(memory_limit_gib, isolated=isolated)
+    from .engine.child import Task
+    from .engine.host import search
 
     start = time.monotonic()
-    outcome = run(
-        problem,
-        rules,
+    task = Task(
+        problem=problem,
+        rules=rules,
         time_limit_s=time_limit_s,
         gap=gap,
         seed=seed,
         deterministic=deterministic,
-        report=_reporter(progress, start),
+        memory_limit_gib=memory_limit_gib,
     )
-    about = provenance(problem, seed=seed, deterministic=deterministic, seconds=time.monotonic() - start)
+    found = search(task, _reporter(progress, start), isolated=isolated)
+    seconds = time.monotonic() - start
+    about = provenance(problem, seed=found.seed, deterministic=deterministic, seconds=seconds, warnings=found.warnings)
+    outcome = found.outcome
     if outcome.termination == "infeasible" or outcome.decision is None:
         return infeasible(problem, outcome.decision, about)
-    return _checked(problem, outcome.decision, outcome, about, rules)
+    return _checked(problem, outcome.decision, outcome, about, task)
+
+
+def _can_limit(memory_gib: float | None, *, isolated: bool) -> None:
+    if memory_gib is None:
+        return
+    if not 0 < memory_gib < math.inf:
+        raise InputError("memory_limit_gib must be above 0", where="solve")
+    if not isolated:
+        raise InputError("memory_limit_gib is for isolated searches", where="solve", mend="set isolated=True")
+    if sys.platform != "linux":
+        raise InputError("memory_limit_gib is known on Linux only", where="solve", mend="leave it out")
 
 
 def _reporter(progress: Callable[[Progress], None] | None, start: float) -> Callable[[str, float, float], None]:
@@ -109,17 +138,18 @@ def _reporter(progress: Callable[[Progress], None] | None, start: float) -> Call
     return report
 
 
-def _checked(problem: Problem, decision: Decision, outcome: Outcome, about: Provenance, rules: Sequence[Rule]) -> Plan:
+def _checked(problem: Problem, decision: Decision, outcome: Outcome, about: Provenance, task: Task) -> Plan:
     """The plan of a decision, once the independent check has found nothing and the bound is below the bill."""
-    lines = make_bill(problem, decision, rules)
+    lines = make_bill(problem, decision, task.rules)
     total = sum(lines["micro_usd"].tolist()) if len(lines) else 0
     lower = max(0, math.floor(outcome.bound * 1e6)) if math.isfinite(outcome.bound) else 0
     if lower > total * (1 + NOISE) + 1:
         raise CheckError(f"the bound, {lower}, is above the bill, {total} micro-dollars", where="plan", mend=REPORT)
+    certificate = Certificate(kind="proved", lower_micro_usd=min(lower, total), upper_micro_usd=total)
     plan = Plan(
         name=problem.name,
-        termination=outcome.termination,
-        certificate=Certificate(kind="proved", lower_micro_usd=min(lower, total), upper_micro_usd=total),
+        termination=_ended(outcome.termination, certificate, task),
+        certificate=certificate,
         provenance=about,
         periods=problem.blocks.periods,
         block_hours=tuple(problem.blocks.total_hours.tolist()),
@@ -135,6 +165,15 @@ def _checked(problem: Problem, decision: Decision, outcome: Outcome, about: Prov
     return finish(problem, plan)
 
 
+def _ended(said: Termination, certificate: Certificate, task: Task) -> Termination:
+    """Why the search stopped, measured by the bill: the engine's own figures are of its model, before rounding."""
+    if said in {"interrupted", "engine failed"} or (said == "optimal" and certificate.gap <= NOISE):
+        return said
+    if certificate.gap <= max(task.gap, NOISE):
+        return "gap reached"
+    return "time limit" if said == "time limit" and not task.deterministic else "gap not reached"
+
+
 def finish(problem: Problem, plan: Plan) -> Plan:
     """The plan with the summary people read and the ways of buying it is compared with."""
     from .summary import summarise
@@ -143,7 +182,9 @@ def finish(problem: Problem, plan: Plan) -> Plan:
     return dataclasses.replace(plan, fleet=summarise(problem, plan), ways=ways(problem, plan.total_micro_usd))
 
 
-def provenance(problem: Problem, *, seed: int, deterministic: bool, seconds: float) -> Provenance:
+def provenance(
+    problem: Problem, *, seed: int, deterministic: bool, seconds: float, warnings: Sequence[str] = ()
+) -> Provenance:
     """Where the plan comes from."""
     from . import __version__
 
@@ -159,7 +200,7 @@ def provenance(problem: Problem, *, seed: int, deterministic: bool, seconds: flo
         seconds=0.0 if deterministic else round(seconds, 3),
         spec=p.get("spec", ""),
         overrides=p.get("overrides", ""),
-        warnings=tuple(json.loads(p.get("warnings", "[]"))),
+        warnings=(*json.loads(p.get("warnings", "[]")), *warnings),
     )
 
 

@@ -81,7 +81,12 @@ def plan(spec: str, out: Path | None, search: Search, *, as_json: bool) -> int:
 
 
 def exit_code(made: Plan) -> int:
-    """0 for a plan; 3 when only budgets or other policies stand in its way; 4 when the requirements do."""
+    """0 for a plan; 3 when only budgets or other policies stand in its way; 4 when the requirements do.
+
+    A plan that was interrupted is shown and written, and the code tells the shell that it was: 130.
+    """
+    if made.termination == "interrupted":
+        return guard.INTERRUPTED
     if made.termination != "infeasible":
         return 0
     limits = made.conflicts["limit"].tolist() if len(made.conflicts) else []

@@ -17,8 +17,10 @@ MINUS = "\u2212"
 _STOPPED = {
     "optimal": "The search is complete.",
     "gap reached": "The search stopped at the gap asked for.",
+    "gap not reached": "The search ended without reaching the gap asked for.",
     "time limit": "The search stopped at the time limit.",
-    "interrupted": "The search was interrupted.",
+    "interrupted": "The search was interrupted; this is the best plan found until then.",
+    "engine failed": "The engine failed; this is the best plan found until then.",
     "infeasible": "The requirements contradict one another.",
 }
 _ACCOUNTING = {
