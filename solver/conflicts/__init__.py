@@ -1,0 +1,55 @@
+"""When the requirements contradict one another: which limits give way, by how much, and what each unit is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..plan import Certificate, Plan
+from ..table import Table
+
+if TYPE_CHECKING:
+    from ..bill import Decision
+    from ..plan import Provenance
+    from ..problem import Problem
+
+SECONDS = 10.0  # of analysis
+MOST_SECONDS = 60.0  # until it is ended: with the search for a plan that confirms it, of a large problem
+COLUMNS = ("limit", "unit", "relax_by", "usd_per_unit", "detail")
+EMPTY = {
+    "purchases": ("offer", "provider", "region", "node", "option", "kind", "block", "nodes", "starts", "term_hours"),
+    "placements": ("candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"),
+    "served": ("source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"),
+    "unserved": ("source", "workload", "origin", "block", "scenario", "units"),
+    "cost_lines": ("kind", "provider", "region", "node", "option", "workload", "team", "period", "micro_usd"),
+}
+
+
+def infeasible_plan(problem: Problem, decision: Decision | None, about: Provenance) -> Plan:
+    """A plan without a fleet, whose conflicts say which limits would have to give way for there to be one.
+
+    Args:
+        problem: has no plan.
+        decision: of the search, with what it could not serve left unserved; said when time for an analysis is out.
+        about: where the plan comes from; a deterministic one is analysed without a clock.
+    """
+    from .apart import rows_apart
+
+    seconds = None if about.deterministic else SECONDS
+    rows = rows_apart(problem, decision, seconds=seconds, most_s=MOST_SECONDS, seed=about.seed)
+    if rows is None:
+        from .table import UNKNOWN, unserved_rows
+
+        rows = unserved_rows(problem, decision, UNKNOWN)
+    tables: dict[str, Table] = {name: Table.from_records(columns, []) for name, columns in EMPTY.items()}
+    return Plan(
+        name=problem.name,
+        termination="infeasible",
+        certificate=Certificate(kind="none", lower_micro_usd=0, upper_micro_usd=0),
+        provenance=about,
+        periods=problem.blocks.periods,
+        block_hours=tuple(problem.blocks.total_hours.tolist()),
+        accounting=problem.limits.accounting,
+        excuses=problem.excuses,
+        conflicts=Table.from_records(COLUMNS, rows),
+        **tables,
+    )

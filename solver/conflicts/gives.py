@@ -1,0 +1,106 @@
+"""Which rows of a formulation each limit holds up, and in which order limits are asked to give way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine.slack import Give
+from ..rules.spot import KEY
+from .limits import GRAMS_IN_KG, MICRO, tier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..formulation import Formulation
+    from ..model import Group
+
+Array = np.ndarray[Any, np.dtype[Any]]
+LEAST_REF = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gives:
+    """The limits of a formulation: K of them, in G groups."""
+
+    gives: list[Give]
+    keys: list[tuple[str, int]]  # K (kind, index), as of a Conflict
+    groups: list[tuple[str, int]]  # G, as Conflict.group
+
+    def of_tier(self, last: int) -> frozenset[int]:
+        """Groups asked up to a tier."""
+        return frozenset(g for g, (kind, _) in enumerate(self.groups) if tier(kind) <= last)
+
+    def rows(self, group: tuple[str, int]) -> list[int]:
+        """Limits of a group."""
+        return [k for k, give in enumerate(self.gives) if self.groups[give.group] == group]
+
+
+def gives(f: Formulation) -> Gives:
+    """Slack for quotas, budgets, carbon and caps on spot, and for the demand that must be served (rows of its own)."""
+    made: list[Give] = []
+    keys: list[tuple[str, int]] = []
+    groups: list[tuple[str, int]] = []
+    parts = [part for group in f.model.groups for part in _of_group(f, group)] + list(_demand(f))
+    for key, group_key, rows, relief, ref, most in parts:
+        if group_key not in groups:
+            groups.append(group_key)
+        index = groups.index(group_key)
+        made.append(Give(group=index, rows=rows, relief=relief, ref=max(LEAST_REF, ref), most=most))
+        keys.append(key)
+    return Gives(gives=made, keys=keys, groups=groups)
+
+
+def _of_group(f: Formulation, group: Group) -> Iterator[tuple[Any, ...]]:
+    """(key, group, rows, relief, ref, most) of each limit that a block of rows holds."""
+    limits, one = f.problem.limits, np.array([1.0])
+    if group.name == "quota" and group.keys is not None:
+        for i, held in zip(group.keys.tolist(), group.rows, strict=True):
+            yield ("quota", i), ("quota", i), held, one, float(limits.quotas[i].max_nodes), None
+    elif group.name == "monthly budget":
+        months = [(p, usd) for p, usd in enumerate(limits.monthly_budget_micro_usd) if usd is not None]
+        for (p, usd), rows in zip(months, group.rows, strict=True):
+            yield ("monthly budget", p), ("monthly budget", 0), rows, one, usd / MICRO, None
+    elif group.name == "hourly budget":
+        rate = (limits.hourly_budget_micro_usd or 0) / MICRO
+        yield (group.name, 0), (group.name, 0), group.rows, one, rate, None
+    elif group.name == "carbon":
+        yield ("carbon", 0), ("carbon", 0), group.rows, one, (limits.carbon_max_g or 0) / GRAMS_IN_KG, None
+    elif group.name == "spot share" and group.keys is not None:
+        for w in np.unique(group.keys // KEY).tolist():
+            rows = group.rows[group.keys // KEY == w]
+            relief = np.broadcast_to(_point(f, w), rows.shape).ravel()
+            yield ("spot share", w), ("spot share", w), rows.ravel(), relief, 100.0, None
+
+
+def _point(f: Formulation, w: int) -> Array:
+    """A percentage point of the capacity that serves a flow's demand, by block; of all capacity for a job [B]."""
+    s = f.problem.sources
+    asked = s.units_per_hour[s.workload == w].sum(axis=0).astype(float)
+    rows = np.flatnonzero(f.of("workload") == w)
+    most = f.problem.candidates.units_per_hour[f.candidates[rows]].max(initial=1)
+    return np.asarray(np.where(asked > 0, asked, most) / 100 / f.unit[w])
+
+
+def _demand(f: Formulation) -> Iterator[tuple[Any, ...]]:
+    """New rows that keep what must be served from staying unserved."""
+    p, s, b = f.problem, f.problem.sources, f.problem.blocks.count
+    for w in np.flatnonzero(p.workloads.must_serve).tolist():
+        mine = np.flatnonzero(s.workload == w)
+        jobs = mine[s.total_units[mine] > 0]
+        flows = mine[s.total_units[mine] == 0]
+        if len(flows):
+            columns = f.unserved[flows[:1] if f.direct else flows, :b]
+            asked = float(s.units_per_hour[flows].sum(axis=0).max(initial=0))
+            yield _left(f, w, "demand", columns, asked)
+        if len(jobs):
+            columns = f.unserved[jobs, : len(p.blocks.probability)]
+            yield _left(f, w, "work", columns, float(s.total_units[jobs].max()))
+
+
+def _left(f: Formulation, w: int, kind: str, columns: Array, asked: float) -> tuple[Any, ...]:
+    rows = f.model.rows(f"left {kind}", (columns.shape[1],), upper=0.0)
+    f.model.put(rows, columns, 1.0)
+    return (kind, w), (kind, w), rows, np.array([1.0 / f.unit[w]]), asked, asked
