@@ -11,15 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .assemble import tables
 from .bill import make_bill
 from .check import check
+from .conflicts import infeasible_plan
 from .errors import CheckError, InputError
 from .plan import Certificate, Plan, Provenance
 from .rules import RULES
-from .table import Table
 
 if TYPE_CHECKING:
     from .bill import Decision
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .rules import Rule
 
-CONFLICTS = ("limit", "unit", "relax_by", "usd_per_unit", "detail")
-MOST_CONFLICTS = 12
 NOISE = 1e-6  # of the bill: rounding of a bound that is as large as the bill
 REPORT = "report the spec"
 
@@ -104,7 +100,7 @@ def solve(  # noqa: PLR0913 (options by name, each with a default)
     about = provenance(problem, seed=found.seed, deterministic=deterministic, seconds=seconds, warnings=found.warnings)
     outcome = found.outcome
     if outcome.termination == "infeasible" or outcome.decision is None:
-        return infeasible(problem, outcome.decision, about)
+        return infeasible_plan(problem, outcome.decision, about)
     return _checked(problem, outcome.decision, outcome, about, task)
 
 
@@ -201,51 +197,4 @@ def provenance(
         spec=p.get("spec", ""),
         overrides=p.get("overrides", ""),
         warnings=(*json.loads(p.get("warnings", "[]")), *warnings),
-    )
-
-
-def infeasible(problem: Problem, decision: Decision | None, about: Provenance) -> Plan:
-    """A plan without a fleet that says what cannot be served, and which limits stand in the way."""
-    rows: list[tuple[Any, ...]] = []
-    names, s = problem.workloads.name, problem.sources
-    if decision is not None:
-        hours = problem.blocks.total_hours
-        for w in np.flatnonzero(problem.workloads.must_serve).tolist():
-            mine = s.workload == w
-            worst = int(decision.unserved[mine].sum(axis=0).max(initial=0))
-            undone = int(decision.undone[mine & (s.total_units > 0)].max(initial=0))
-            price = int(problem.workloads.unserved_micro_usd_per_unit[w]) / 1e6
-            if worst:
-                short = int(hours[decision.unserved[mine].sum(axis=0) > 0].sum())
-                rows.append(
-                    (f"demand[{names[w]}]", "requests an hour", worst, price, f"short in {short} hours of the horizon")
-                )
-            if undone:
-                rows.append(
-                    (f"work[{names[w]}]", str(problem.workloads.unit[w]), undone, price, "cannot be done in its window")
-                )
-    empty = Table.from_records
-    return Plan(
-        name=problem.name,
-        termination="infeasible",
-        certificate=Certificate(kind="none", lower_micro_usd=0, upper_micro_usd=0),
-        provenance=about,
-        periods=problem.blocks.periods,
-        block_hours=tuple(problem.blocks.total_hours.tolist()),
-        accounting=problem.limits.accounting,
-        purchases=empty(
-            ["offer", "provider", "region", "node", "option", "kind", "block", "nodes", "starts", "term_hours"], []
-        ),
-        placements=empty(
-            ["candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"], []
-        ),
-        served=empty(
-            ["source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"], []
-        ),
-        unserved=empty(["source", "workload", "origin", "block", "scenario", "units"], []),
-        cost_lines=empty(
-            ["kind", "provider", "region", "node", "option", "workload", "team", "period", "micro_usd"], []
-        ),
-        excuses=problem.excuses,
-        conflicts=empty(CONFLICTS, rows[:MOST_CONFLICTS]),
     )

@@ -29,7 +29,7 @@ def rows_apart(
             start_new_session=True,
         )  # fmt: skip
         rows: Rows | None = pickle.loads(done.stdout) if done.returncode == 0 else None  # noqa: S301 (a private pipe)
-    except (OSError, subprocess.TimeoutExpired, pickle.UnpicklingError, EOFError):
+    except (OSError, KeyboardInterrupt, subprocess.TimeoutExpired, pickle.UnpicklingError, EOFError):
         return None
     return rows
 
