@@ -1,0 +1,1 @@
+"""Contradictions: which limits give way."""
