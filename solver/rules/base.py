@@ -67,7 +67,9 @@ class Books:
     def __init__(self, problem: Problem, plan: Plan) -> None:
         """Read the tables; check.py has made sure that they can be read."""
         b = problem.blocks.count
-        self.plan = plan
+        self.scale = math.lcm(*(p.denominator for p in problem.blocks.probability))
+        weight = [int(p * self.scale) for p in problem.blocks.block_probability()]
+        self.weighted_hours = np.array(weight, dtype=object)[:, None] * problem.blocks.hours.astype(object)  # [B, P]
         self.replicas: dict[int, Array] = _by_key(plan.placements, "candidate", "replicas", b)
         self.bought: dict[int, Array] = _by_key(plan.purchases, "offer", "nodes", b)
         self.held = {
@@ -89,6 +91,14 @@ class Books:
                 self.unserved_job[d, scenario] = self.unserved_job.get((d, scenario), 0) + units
             else:
                 self.unserved_flow.setdefault(d, np.zeros(b, dtype=object))[block] += units
+
+    def monthly(self, per_hour: Sequence[int | Fraction] | Array) -> list[Fraction]:
+        """Expected amount in each month [P] of an exact amount an hour in each block [B]."""
+        scale = math.lcm(*(x.denominator for x in per_hour))
+        whole = np.array([x.numerator * (scale // x.denominator) for x in per_hour], dtype=object)
+        some = np.flatnonzero(whole)
+        sums = (whole[some, None] * self.weighted_hours[some]).sum(axis=0)
+        return [Fraction(int(total), scale * self.scale) for total in sums]
 
     def nodes(self, problem: Problem, market: int) -> dict[int, Array]:
         """Running nodes by pool [B] on a market."""
@@ -118,16 +128,6 @@ def _by_key(table: Any, key: str, value: str, blocks: int) -> dict[int, Array]:
         if block >= 0:
             made.setdefault(k, np.zeros(blocks, dtype=object))[block] += amount
     return made
-
-
-def monthly(problem: Problem, per_hour: Sequence[int | Fraction] | Array) -> list[Fraction]:
-    """Expected amount in each month [P] of an exact amount an hour in each block [B]."""
-    blocks = problem.blocks
-    amounts = [Fraction(x) * blocks.probability[s] for x, s in zip(per_hour, blocks.scenario.tolist(), strict=True)]
-    scale = math.lcm(*(x.denominator for x in amounts))
-    whole = [x.numerator * (scale // x.denominator) for x in amounts]
-    columns = zip(*blocks.hours.tolist(), strict=True)
-    return [Fraction(sum(n * h for n, h in zip(whole, hours, strict=True)), scale) for hours in columns]
 
 
 def split(micro_usd: int, weights: Sequence[Fraction]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..bill import Line, expected
 from ..money import round_half_even
-from .base import Books, Rule, Violation, monthly
+from .base import Books, Rule, Violation
 
 if TYPE_CHECKING:
     from ..bill import Decision
@@ -87,7 +87,7 @@ class Carbon(Rule):
         for (w, pool), per_hour in nodes.items():
             watts = int(problem.shapes.power_w[problem.pool_shape[pool]])
             grid = Fraction(float(problem.sites.g_co2_per_kwh[problem.pool_site[pool]]))
-            made[w, pool] = [hours * watts * grid / 1000 for hours in monthly(problem, per_hour)]
+            made[w, pool] = [hours * watts * grid / 1000 for hours in books.monthly(per_hour)]
         return made
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..bill import IDLE, Line, by_month, firm_use, split_over_workloads
 from ..problem import FIRM
-from .base import Books, Rule, Violation, charged, monthly
+from .base import Books, Rule, Violation, charged
 from .on_demand import use_weights
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ class Commitment(Rule):
             for b in np.flatnonzero(o.active[offer]):
                 busy = Fraction(nodes * min(running[b], held[b]), held[b])
                 hours[IDLE][b] = nodes - busy
+                each = busy / int(running[b]) if busy else busy
                 for w in users if busy else ():
-                    hours[w][b] = busy * users[w][b] / running[b]
-            used = {w: monthly(problem, h) for w, h in hours.items()}
+                    hours[w][b] = each * users[w][b]
+            used = {w: books.monthly(h) for w, h in hours.items()}
             rate = nodes * int(o.micro_usd_per_hour[offer])
             hourly = [Fraction(rate * int(paid)) for paid in o.paid_hours[offer]]
             yield from charged("compute", problem, offer, hourly, used)

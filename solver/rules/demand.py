@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bill import Line, expected
 from ..money import round_half_even
-from .base import Books, Rule, Violation, block_name, monthly
+from .base import Books, Rule, Violation, block_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -170,7 +170,7 @@ class Demand(Rule):
         units: dict[int, list[Fraction]] = {}
         for d, left in books.unserved_flow.items():
             mine = units.setdefault(int(s.workload[d]), [Fraction(0)] * len(months))
-            mine[:] = [a + b for a, b in zip(mine, monthly(problem, left), strict=True)]
+            mine[:] = [a + b for a, b in zip(mine, books.monthly(left), strict=True)]
         for (d, scenario), undone in books.unserved_job.items():
             inside = [m for m in months if any(blocks.hours[b, m] for b in np.flatnonzero(s.window[d]))]
             mine = units.setdefault(int(s.workload[d]), [Fraction(0)] * len(months))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..bill import IDLE, Line, by_month, expected, firm_use, split_over_workloads
 from ..problem import FIRM, ON_DEMAND
-from .base import Books, Rule, Violation, block_name, charged, monthly
+from .base import Books, Rule, Violation, block_name, charged
 
 if TYPE_CHECKING:
     from typing import Any
@@ -98,10 +98,11 @@ class OnDemand(Rule):
             for b in np.flatnonzero(nodes):
                 busy = Fraction(nodes[b] * need[b], every[b])
                 hours[IDLE][b] = nodes[b] - busy
+                each = busy / int(running[b]) if busy else busy
                 for w in users if busy else ():
-                    hours[w][b] = busy * users[w][b] / running[b]
-            total = [t * int(o.micro_usd_per_hour[offer]) for t in monthly(problem, nodes)]
-            yield from charged("compute", problem, offer, total, {w: monthly(problem, h) for w, h in hours.items()})
+                    hours[w][b] = each * users[w][b]
+            total = [t * int(o.micro_usd_per_hour[offer]) for t in books.monthly(nodes)]
+            yield from charged("compute", problem, offer, total, {w: books.monthly(h) for w, h in hours.items()})
 
 
 def use_weights(problem: Problem, by_workload: Any, share: list[Fraction]) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from ..bill import Line, expected
 from ..money import round_half_even
 from ..problem import SPOT
-from .base import Books, Rule, Violation, block_name, monthly
+from .base import Books, Rule, Violation, block_name
 
 if TYPE_CHECKING:
     from typing import Any
@@ -117,7 +117,7 @@ class Spot(Rule):
                 continue
             option, rate = str(o.option[on_sale[pool]]), int(o.micro_usd_per_hour[on_sale[pool]])
             for w, nodes in users.items():
-                for month, hours in enumerate(monthly(problem, nodes)):
+                for month, hours in enumerate(books.monthly(nodes)):
                     micro = round(rate * hours)
                     yield Line(kind="compute", period=month, micro_usd=micro, workload=w, pool=pool, option=option)
 

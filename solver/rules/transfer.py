@@ -10,7 +10,7 @@ import numpy as np
 
 from ..bill import Line, expected
 from ..money import round_half_even
-from .base import Books, Rule, monthly
+from .base import Books, Rule
 
 if TYPE_CHECKING:
     from ..bill import Decision
@@ -69,5 +69,5 @@ class Transfer(Rule):
             key = int(s.workload[d]), pool
             pico[key] = pico.get(key, 0) + units * int(s.transfer_pico_usd_per_unit[d, problem.pool_site[pool]])
         for (w, pool), per_hour in pico.items():
-            for month, amount in enumerate(monthly(problem, per_hour)):
+            for month, amount in enumerate(books.monthly(per_hour)):
                 yield Line(kind="transfer", period=month, micro_usd=round(amount / 10**6), workload=w, pool=pool)

@@ -356,6 +356,11 @@ UPFRONT = {
         [on_demand(0), commitment(0, upfront=1_000_001)], ONE_NODE, run=[(1,), (1,)], held={1: 1},
         limits=Limits(accounting="cash"),
     ),
+    # 10 used in January; the 5 hours paid for in February are no block's, so nobody's
+    "a month without demand": bill(
+        {"compute commit_1y a 2027-01": 10 * USD, "compute commit_1y (idle) 2027-02": 5 * USD},
+        [commitment(USD, paid=(10, 5))], [(10, 0)], run=[(1,)], held={0: 1},
+    ),
     # a term that has no hour in the horizon is paid for elsewhere
     "beyond the horizon": bill(
         {}, [commitment(USD, upfront=9 * USD, paid=(0,), active=(False,))], ONE_NODE, work=[{}], held={0: 1},
