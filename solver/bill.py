@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .rules.base import Rule
 
 Array = np.ndarray[Any, np.dtype[Any]]
-IDLE = -1
+IDLE, IDLE_NAME = -1, "(idle)"  # the workload of what nobody uses
 LINE_COLUMNS = ("kind", "provider", "region", "node", "option", "workload", "team", "period", "micro_usd")
 
 
@@ -66,7 +66,7 @@ def make_bill(problem: Problem, decision: Decision, rules: Sequence[Rule]) -> Ta
     amounts: dict[tuple[str, ...], int] = {}
     for line in (line for rule in rules for line in rule.bill(problem, decision)):
         place = names[line.pool].split("/", 2) if line.pool >= 0 else ["", "", ""]
-        who = (w.name[line.workload], w.team[line.workload]) if line.workload != IDLE else ("(idle)", "")
+        who = (w.name[line.workload], w.team[line.workload]) if line.workload != IDLE else (IDLE_NAME, "")
         key = (line.kind, *place, line.option, *who, periods[line.period])
         amounts[key] = amounts.get(key, 0) + line.micro_usd
     return Table.from_records(LINE_COLUMNS, [(*key, micro) for key, micro in sorted(amounts.items()) if micro])

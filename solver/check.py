@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
-from .bill import IDLE, LINE_COLUMNS
+from .bill import IDLE, IDLE_NAME, LINE_COLUMNS
 from .plan import CertificateKind, Termination
 from .problem import COMMITMENT, MARKETS, OFFER_KINDS
 from .rules import RULES, Books, Violation
@@ -189,7 +189,7 @@ def _bill(problem: Problem, plan: Plan, books: Books) -> Iterator[Violation]:
 def _key(problem: Problem, names: list[str], line: Line) -> tuple[Any, ...]:
     """A line's texts, in the order of KEYS["cost_lines"]."""
     w, place = problem.workloads, names[line.pool].split("/", 2) if line.pool >= 0 else ("", "", "")
-    who = ("(idle)", "") if line.workload == IDLE else (w.name[line.workload], w.team[line.workload])
+    who = (IDLE_NAME, "") if line.workload == IDLE else (w.name[line.workload], w.team[line.workload])
     return (line.kind, *place, line.option, *who, problem.blocks.periods[line.period])
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from ..bill import IDLE_NAME
 from ..calendar import Cells, Horizon, Scenario, exact, make_cells, merge, probabilities
 from ..errors import InputError
 from ..money import to_micro
@@ -157,6 +158,8 @@ def _check(
         if w.name in seen:
             raise InputError(f"two workloads are named {w.name!r}", where="workloads", mend="give each its own name")
         seen.add(w.name)
+        if w.name == IDLE_NAME:
+            raise InputError(f"{IDLE_NAME} is what nobody uses", where=w.where, mend="give the workload another name")
         filters = {f: getattr(w, f) for f in ("residency", "regions", "providers", "accelerators")}
         check_filters(catalog, w.where, filters)
     known("accounting", accounting, get_args(Accounting), "accounting")

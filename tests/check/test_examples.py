@@ -20,6 +20,7 @@ from rich.console import Console
 import costdata
 import solver
 from solver import examples
+from solver.errors import InputError
 from solver.report.excel import workbook
 from solver.report.json import from_json, to_json
 from solver.report.tables import to_csv
@@ -172,6 +173,14 @@ class Raw:
         else:
             return Fraction(0)
         return Fraction(-(-(rate * gb * 10**6) // 1), 10**6)
+
+
+def test_nobody_is_called_idle(tmp_path: Path) -> None:
+    """A workload of that name would hide what nobody uses."""
+    write_overrides(tmp_path / "own")
+    (tmp_path / "fleet.yaml").write_text(OWN_PRICES.replace("name: chat", 'name: "(idle)"'), encoding="utf-8")
+    with pytest.raises(InputError, match="nobody uses"):
+        solver.load(tmp_path / "fleet.yaml")
 
 
 def later(day: Day, months: int) -> Day:
