@@ -21,7 +21,7 @@ from ..errors import EngineError
 from .child import Task, out_of_memory, receive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from ..bill import Decision
@@ -67,15 +67,16 @@ class Best:
 
     def hear(self, phase: str, bound: float, cost: float) -> None:
         """Progress of the engine."""
-        self._raise(bound)
+        self.raise_bound(bound)
         self._report(phase, bound, cost)
 
     def keep(self, decision: Decision, bound: float) -> None:
         """A better plan of the engine."""
-        self._raise(bound)
+        self.raise_bound(bound)
         self.decision = decision
 
-    def _raise(self, bound: float) -> None:
+    def raise_bound(self, bound: float) -> None:
+        """Another proved bound, in dollars; no number is none."""
         if math.isfinite(bound):
             self.bound = max(self.bound, bound)
 
@@ -171,28 +172,51 @@ def _attempt(task: Task, best: Best) -> Outcome:
         except Exception as reason:  # noqa: BLE001 (a rule of the caller's may raise anything when it is pickled)
             raise Unsendable(f"{type(reason).__name__}: {reason}") from None
         child.send(parcel)
-        while message := child.next():
-            match message:
-                case ("ready",):
-                    limit = math.inf if task.deterministic else task.time_limit_s
-                    late = LateError(
-                        "no plan within the time limit", where="engine", mend="give --time-limit more seconds"
-                    )
-                    child.hear_by(limit + GRACE_S + GRACE * limit, late)
-                case ("report", phase, bound, cost):
-                    best.hear(phase, bound, cost)
-                case ("keep", decision, bound):
-                    best.keep(decision, bound)
-                case ("outcome", outcome):
-                    made: Outcome = outcome
-                    return made
-                case ("error", Exception() as error):
-                    raise error
-                case ("memory",):
-                    raise _out_of_memory(task.memory_limit_gib)
-                case ("unreadable", reason):
-                    raise Unsendable(reason)
-        raise child.obituary(task.memory_limit_gib)
+        try:
+            return _follow(child, task, best)
+        except (KeyboardInterrupt, LateError):
+            outcome = _hear_out(child, best)
+            if outcome is None:
+                raise
+            return outcome
+
+
+def _follow(child: Child, task: Task, best: Best) -> Outcome:
+    """Listen to a child until it is done."""
+    while message := child.next():
+        match message:
+            case ("ready",):
+                limit = math.inf if task.deterministic else task.time_limit_s
+                late = LateError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
+                child.hear_by(limit + GRACE_S + GRACE * limit, late)
+            case ("report", phase, bound, cost):
+                best.hear(phase, bound, cost)
+            case ("keep", decision, bound):
+                best.keep(decision, bound)
+            case ("outcome", outcome):
+                made: Outcome = outcome
+                return made
+            case ("error", Exception() as error):
+                raise error
+            case ("memory",):
+                raise _out_of_memory(task.memory_limit_gib)
+            case ("unreadable", reason):
+                raise Unsendable(reason)
+    raise child.obituary(task.memory_limit_gib)
+
+
+def _hear_out(child: Child, best: Best) -> Outcome | None:
+    """End a child, but miss nothing that it has said: its last plan may still be in the pipe, or the end of it all."""
+    for message in child.ended():
+        match message:
+            case ("report", _, bound, _):
+                best.raise_bound(bound)
+            case ("keep", decision, bound):
+                best.keep(decision, bound)
+            case ("outcome", outcome):
+                made: Outcome = outcome
+                return made
+    return None
 
 
 class Child:
@@ -211,7 +235,7 @@ class Child:
         folder = str(Path(__file__).parents[2])
         try:
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-                [sys.executable or "", "-P", "-c", BEGIN, *map(str, sys.path), folder],
+                [sys.executable or "", "-c", BEGIN, *map(str, sys.path), folder],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -249,6 +273,13 @@ class Child:
                 return self._told.get(timeout=min(left, POLL_S))
         raise self._late
 
+    def ended(self) -> Iterator[tuple[Any, ...]]:
+        """End it; the messages that nobody has heard yet."""
+        self._kill()
+        self._end()
+        while not self._told.empty() and (message := self._told.get()):
+            yield message
+
     def obituary(self, memory_limit_gib: float | None) -> EngineError:
         """What it died of, once it has."""
         self._end()
@@ -278,7 +309,7 @@ class Child:
         with contextlib.suppress(OSError):
             if self._process.returncode is None and os.name == "posix":
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.kill()
+        self._process.kill()
 
     def _end(self) -> None:
         """Wait for it, and for what it has said, to be at an end."""

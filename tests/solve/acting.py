@@ -57,6 +57,7 @@ class Acting(Harmless):
             acts = self.seed is None or self.seed == options["seed"]
             if self.before and acts:
                 self.before()
+            options["report"]("first", float("-inf"), float("inf"))
             outcome = real(problem, rules, **options)
             if self.after and acts:
                 assert outcome.decision is not None

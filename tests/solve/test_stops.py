@@ -26,10 +26,10 @@ from solver.plan import Certificate, Termination
 from solver.problem import Problem
 from solver.report.json import from_json
 from solver.rules import RULES
-from solver.solve import _ended, solve
+from solver.solve import Progress, _ended, solve
 from tests.solve import acting
 from tests.solve.acting import Acting
-from tests.solve.test_child import ROOT, numbers, plan, wait_for, with_seed
+from tests.solve.test_child import ROOT, cheapest_usd, plan, wait_for
 
 
 def test_a_search_that_does_not_stop_is_stopped(problem: Problem) -> None:
@@ -39,7 +39,7 @@ def test_a_search_that_does_not_stop_is_stopped(problem: Problem) -> None:
     assert 0.5 + host.GRACE_S < time.monotonic() - start < 0.5 + host.GRACE_S + 2.5  # a start and an end
     assert made.termination == "time limit"
     assert made.certificate.gap == pytest.approx(0.25, abs=1e-6)
-    assert numbers(made) == numbers(with_seed(problem))
+    assert made.total_usd == cheapest_usd(problem)
     assert check(problem, made) == []
     assert made.provenance.warnings == ()
 
@@ -92,7 +92,7 @@ def test_an_interrupt_gives_the_best_plan(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolated: bool
 ) -> None:
     """Checked, and named an interrupted one; a search in this process behaves the same."""
-    wanted = numbers(with_seed(problem))
+    wanted = cheapest_usd(problem)
     interrupt_when(tmp_path / "kept")
     act = Acting(after=partial(acting.hang_after_writing, tmp_path / "kept"))
     if not isolated:
@@ -100,8 +100,31 @@ def test_an_interrupt_gives_the_best_plan(
     made = plan(problem, act, isolated=isolated)
     assert made.termination == "interrupted"
     assert made.certificate.gap == pytest.approx(0.25, abs=1e-6)
-    assert numbers(made) == wanted
+    assert made.total_usd == wanted
     assert check(problem, made) == []
+
+
+@pytest.mark.parametrize("ended", ["by Ctrl-C", "by time"])
+def test_no_word_of_a_child_is_lost(
+    problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    """A plan that was told but not yet heard when the search ends from outside is the plan."""
+    note = tmp_path / "kept"
+
+    def slow(progress: Progress) -> None:
+        if progress.phase == "first":
+            wait_for(note)  # all is said by now, and none of the rest heard
+            if ended == "by Ctrl-C":
+                raise KeyboardInterrupt
+            time.sleep(2.3)
+
+    monkeypatch.setattr(host, "GRACE_S", 0.1)
+    limit_s = 2.0 if ended == "by time" else 60.0
+    act = Acting(after=partial(acting.hang_after_writing, note))
+    made = plan(problem, act, time_limit_s=limit_s, progress=slow)
+    assert made.termination == ("interrupted" if ended == "by Ctrl-C" else "time limit")
+    assert made.total_usd == cheapest_usd(problem)
+    assert made.certificate.gap == pytest.approx(0.25, abs=1e-6)
 
 
 @pytest.mark.parametrize("isolated", [True, False])
