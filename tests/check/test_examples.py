@@ -295,7 +295,9 @@ def test_json_and_csv_add_up(planned: Planned) -> None:
     table = document["tables"]["cost_lines"]
     usd = [Decimal(row[table["columns"].index("usd")]) for row in table["rows"]]
     assert sum(usd) == Decimal(document["total_usd"]) == planned.plan.total_usd
-    assert from_json(text).total_micro_usd == planned.plan.total_micro_usd
+    again = from_json(text)
+    assert again.total_micro_usd == planned.plan.total_micro_usd
+    assert solver.check(planned.problem, again) == []
     rows = list(csv.DictReader(io.StringIO(to_csv(planned.plan.cost_lines))))
     assert sum(Decimal(r["usd"]) for r in rows) == planned.plan.total_usd
 
