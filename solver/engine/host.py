@@ -100,22 +100,23 @@ def search(task: Task, report: Report, *, isolated: bool) -> Found:
     best = Best(report, task.seed)
     try:
         outcome = _in_child(task, best) if isolated else _here(task, best)
-    except KeyboardInterrupt:
-        outcome = _rescued(best, "interrupted")
-    except LateError:
-        outcome = _rescued(best, "time limit")
-    except EngineError as error:
-        outcome = _rescued(best, "engine failed")
-        best.warnings.append(f"{error.message}; the plan is the best one found until then")
+    except (KeyboardInterrupt, EngineError) as end:
+        if best.decision is None:
+            raise
+        outcome = _rescued(best, end)
     return Found(outcome=outcome, seed=best.seed, warnings=tuple(best.warnings))
 
 
-def _rescued(best: Best, termination: Termination) -> Outcome:
-    """The best plan as the outcome; without one, the exception being handled goes on."""
+def _rescued(best: Best, end: BaseException) -> Outcome:
+    """The best plan as the outcome of a search that was ended by something else."""
     from .run import Outcome
 
-    if best.decision is None:
-        raise  # noqa: PLE0704 (called by handlers only)
+    termination: Termination = "interrupted"
+    if isinstance(end, LateError):
+        termination = "time limit"
+    elif isinstance(end, EngineError):
+        termination = "engine failed"
+        best.warnings.append(f"{end.message}; the plan is the best one found until then")
     return Outcome(decision=best.decision, bound=best.bound, termination=termination)
 
 
@@ -167,11 +168,7 @@ def _attempt(task: Task, best: Best) -> Outcome:
     """What one child ends with."""
     with Child() as child:  # it starts while the task is made ready
         child.hear_by(START_S, LateError("the process of the search does not start", where="engine", mend=HERE))
-        try:
-            parcel = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
-        except Exception as reason:  # noqa: BLE001 (a rule of the caller's may raise anything when it is pickled)
-            raise Unsendable(f"{type(reason).__name__}: {reason}") from None
-        child.send(parcel)
+        child.send(_parcel(task))
         try:
             return _follow(child, task, best)
         except (KeyboardInterrupt, LateError):
@@ -179,6 +176,13 @@ def _attempt(task: Task, best: Best) -> Outcome:
             if outcome is None:
                 raise
             return outcome
+
+
+def _parcel(task: Task) -> bytes:
+    try:
+        return pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as reason:  # noqa: BLE001 (a rule of the caller's may raise anything when it is pickled)
+        raise Unsendable(f"{type(reason).__name__}: {reason}") from None
 
 
 def _follow(child: Child, task: Task, best: Best) -> Outcome:
@@ -189,6 +193,7 @@ def _follow(child: Child, task: Task, best: Best) -> Outcome:
                 limit = math.inf if task.deterministic else task.time_limit_s
                 late = LateError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
                 child.hear_by(limit + GRACE_S + GRACE * limit, late)
+                child.ready = True
             case ("report", phase, bound, cost):
                 best.hear(phase, bound, cost)
             case ("keep", decision, bound):
@@ -244,6 +249,7 @@ class Child:
         self._stdin, stdout, stderr = cast("tuple[IO[bytes], IO[bytes], IO[bytes]]", pipes)
         self._told: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._last_words = bytearray()
+        self.ready = False  # it has read its task
         self._deadline, self._late = math.inf, LateError("")
         self._threads = [
             threading.Thread(target=_listen, args=(stdout, self._told), daemon=True),
@@ -287,6 +293,8 @@ class Child:
         if out_of_memory(said):
             return _out_of_memory(memory_limit_gib)
         how, mend = f"ended with exit code {code}", "try another --seed; if it stays, report the spec"
+        if not self.ready:
+            mend = HERE
         if code < 0:
             with contextlib.suppress(ValueError):
                 how = f"was ended by {signal.Signals(-code).name}"

@@ -65,6 +65,10 @@ def test_a_child_that_does_not_start_is_named(problem: Problem, monkeypatch: pyt
     monkeypatch.setattr(host, "BEGIN", "import time; time.sleep(60)")
     with pytest.raises(EngineError, match="does not start"):
         solve(problem)
+    monkeypatch.setattr(host, "BEGIN", "import no_such_module_of_ours")
+    with pytest.raises(EngineError, match=r"exit code 1: .*No module named 'no_such_module_of_ours'") as caught:
+        solve(problem)
+    assert "isolated=False" in caught.value.mend
 
 
 def test_a_run_that_must_not_depend_on_a_clock_is_not_stopped(
