@@ -83,34 +83,40 @@ class Budget(Rule):
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """Payments recomputed from purchases and served units."""
-        limits, blocks = problem.limits, problem.blocks
-        if (
-            not any(usd is not None for usd in limits.monthly_budget_micro_usd)
-            and limits.hourly_budget_micro_usd is None
-        ):
-            return
-        o, zero = problem.offers, np.zeros(blocks.count, dtype=object)
-        nodes = sum((bought * int(o.micro_usd_per_hour[f]) for f, bought in books.bought.items()), zero)
-        moved = zero * Fraction(0)
+        limits, o = problem.limits, problem.offers
+        nodes = np.zeros(problem.blocks.count, dtype=object)  # micro-dollars an hour, on demand and spot
+        for offer, bought in books.bought.items():
+            nodes = nodes + bought * int(o.micro_usd_per_hour[offer])
+        for month, budget in enumerate(limits.monthly_budget_micro_usd):
+            if budget is not None:
+                yield from self._month(problem, books, nodes, month, budget)
+        if limits.hourly_budget_micro_usd is not None:
+            yield from self._hours(problem, books, nodes, limits.hourly_budget_micro_usd)
+
+    def _month(self, problem: Problem, books: Books, nodes: Any, month: int, budget: int) -> Iterator[Violation]:
+        blocks, pico = problem.blocks, np.zeros(problem.blocks.count, dtype=object)
         for (d, c), units in books.served.items():
             site = problem.pool_site[problem.candidates.pool[c]]
-            moved = moved + units * Fraction(int(problem.sources.transfer_pico_usd_per_unit[d, site]), 10**6)
-        for month, budget in enumerate(limits.monthly_budget_micro_usd):
-            for s in range(len(blocks.probability)) if budget is not None else ():
-                mine = blocks.scenario == s
-                hours = blocks.hours[mine, month].astype(object)
-                paid = ((nodes + moved)[mine] * hours).sum() + self._held(problem, books, month)
-                if paid > budget:
-                    where = blocks.periods[month] + (f", scenario {s}" if len(blocks.probability) > 1 else "")
-                    yield self.wrong(where, f"${float(paid) / 1e6:,.2f} paid, ${int(budget or 0) / 1e6:,.2f} allowed")
-        if limits.hourly_budget_micro_usd is not None:
-            held = sum((n * hourly_rate(problem, k) * o.active[k].astype(object) for k, n in books.held.items()), zero)
-            for b, paid in enumerate(nodes + held):
-                if paid > limits.hourly_budget_micro_usd:
-                    yield self.wrong(
-                        block_name(problem, b),
-                        f"${float(paid) / 1e6:,.2f} an hour, ${limits.hourly_budget_micro_usd / 1e6:,.2f} allowed",
-                    )
+            pico = pico + units * int(problem.sources.transfer_pico_usd_per_unit[d, site])
+        held, hours = self._held(problem, books, month), blocks.hours[:, month].astype(object)
+        for s in range(len(blocks.probability)):
+            mine = blocks.scenario == s
+            paid = held + int((nodes * hours)[mine].sum()) + Fraction(int((pico * hours)[mine].sum()), 10**6)
+            if paid > budget:
+                where = blocks.periods[month] + (f", scenario {s}" if len(blocks.probability) > 1 else "")
+                yield self.wrong(where, f"${float(paid) / 1e6:,.2f} paid, ${budget / 1e6:,.2f} allowed")
+
+    def _hours(self, problem: Problem, books: Books, nodes: Any, budget: int) -> Iterator[Violation]:
+        o = problem.offers
+        for k, held in books.held.items():
+            rate = Fraction(int(o.micro_usd_per_hour[k]))
+            if problem.limits.accounting == "amortised":
+                rate += Fraction(int(o.upfront_micro_usd[k]), max(1, int(o.term_hours[k])))
+            nodes = nodes + held * rate * o.active[k].astype(object)
+        for b, paid in enumerate(nodes):
+            if paid > budget:
+                said = f"${float(paid) / 1e6:,.2f} an hour, ${budget / 1e6:,.2f} allowed"
+                yield self.wrong(block_name(problem, b), said)
 
     def _held(self, problem: Problem, books: Books, month: int) -> Fraction:
         """Micro-dollars of commitments in a month."""

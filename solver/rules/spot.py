@@ -131,11 +131,12 @@ class Spot(Rule):
                 spot.setdefault(w, {}).setdefault(site, 0 * units)
                 spot[w][site] = spot[w][site] + units
         for w, places in spot.items():
-            limits = {"": (sum(places.values()), problem.workloads.max_spot_share[w])}
-            limits |= {
-                f" in {problem.sites.provider[r]}/{problem.sites.region[r]}": (units, region_share(problem, w, r))
-                for r, units in places.items()
-            }
+            work, sites = problem.workloads, problem.sites
+            limits = {"": (sum(places.values()), work.max_spot_share[w])}
+            for r, units in places.items():
+                by_zone = work.max_spot_share_per_zone[w] * max(1, int(sites.zones[r]))
+                share = min(by_zone, work.max_spot_share_per_region[w])
+                limits[f" in {sites.provider[r]}/{sites.region[r]}"] = units, share
             for place, (units, share) in limits.items():
                 for b, (part, whole) in enumerate(zip(units, every[w], strict=True)):
                     if part > share * whole:
