@@ -18,7 +18,7 @@ from ..rules import RULES
 from .gives import gives
 from .limits import DEMAND, GRAMS_IN_KG, MICRO, PERCENT, POLICY, SUPPLY, Conflict, excess, named, relax, tier
 from .reduced import condensed, promising, take
-from .search import Repair, fulfils
+from .search import Repair, cheapest, fulfils, small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,12 +31,26 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SECONDS = 5.0  # of one relaxation
-MORE = (1.03, 1.25)  # times the need that the relaxation sees, tried in turn
-GUESSED = 1.1  # the same where no plan confirms it
 CONFIRM_S = 10.0  # of one search for a plan
-CONFIRM_GAP = 0.02
+CONFIRM_GAP = 0.005
 LEAST = 1e-6  # of a limit: less is rounding noise
-ABOUT = "; estimated, as no plan was found in time that confirms it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class More:
+    """Room beyond what the relaxation needs, as a part of a limit: whole nodes take more than parts of nodes do."""
+
+    nodes: float
+    money: float  # a search for the cheapest plan leaves what it does not need of it
+    others: float
+
+    def of(self, kind: str) -> float:
+        """For a kind of limit."""
+        return {"quota": self.nodes, "monthly budget": self.money}.get(kind, self.others)
+
+
+TRIED = (More(nodes=0.0, money=0.3, others=0.05), More(nodes=0.1, money=0.6, others=0.2))
+GUESSED = More(nodes=0.1, money=0.15, others=0.15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +80,8 @@ class Broad:
             allowed = self.limits.of_tier(last)
             found = self.elastic.sparse(allowed, self.clock, SECONDS) if allowed else None
             if found is not None:
-                amounts = found[1]
-                if amounts.max(initial=0.0) <= 0 and certain:
-                    return None
-                return self._confirmed(amounts)
+                nothing = not self._guess(found[1], GUESSED)
+                return None if nothing and certain else self._confirmed(found[1])
         return None
 
     def others(self, repair: Repair) -> list[Conflict]:
@@ -84,11 +96,9 @@ class Broad:
 
     def _confirmed(self, amounts: Array) -> Repair:
         """What a plan breaks that is found under limits relaxed a little more than the relaxation needs."""
-        for more in MORE:
-            guess = self._guess(amounts, more)
-            relaxed = relax(self.problem, guess)
+        for more in TRIED:
             task = Task(
-                problem=take(relaxed, self.candidates),
+                problem=take(relax(self.problem, self._guess(amounts, more)), self.candidates),
                 rules=RULES,
                 time_limit_s=CONFIRM_S,
                 gap=CONFIRM_GAP,
@@ -98,24 +108,42 @@ class Broad:
             try:
                 outcome = search(task, lambda _phase, _bound, _cost: None, isolated=True).outcome
             except EngineError:
-                continue
+                break  # out of time: more room would not be found sooner
             if outcome.termination == "infeasible" or outcome.decision is None:
                 continue
             d = outcome.decision
             decision = dataclasses.replace(d, candidates=self.candidates[d.candidates])
             found = Repair(conflicts=excess(self.problem, decision), decision=decision)
             if fulfils(found.relaxed(self.problem), decision):
-                return found
-        guess = [dataclasses.replace(c, detail=c.detail + ABOUT) for c in self._guess(amounts, GUESSED)]
-        return Repair(conflicts=guess, decision=None)
+                return self._tightened(found, amounts) if small(self.problem) else found
+        return Repair(conflicts=self._guess(amounts, GUESSED), decision=None)
 
-    def _guess(self, amounts: Array, more: float) -> list[Conflict]:
-        """Each limit relaxed to so many times what the relaxation needs of it."""
+    def _tightened(self, repair: Repair, amounts: Array) -> Repair:
+        """Quotas that give way by fewer nodes where a plan with fewer is found soon; the relaxation says how few."""
+        needs = dict(zip(self.limits.keys, amounts.tolist(), strict=True))
+        for c in [c for c in repair.conflicts if c.kind == "quota"]:
+            low, high = math.ceil(needs.get((c.kind, c.index), 0.0) - LEAST) - 1, c.relax_by
+            while high - low > 1 and self.clock.left() > 0:
+                middle = (low + high) // 2
+                conflicts = [
+                    dataclasses.replace(k, relax_by=middle) if k.name == c.name else k for k in repair.conflicts
+                ]
+                relaxed = relax(self.problem, [k for k in conflicts if k.relax_by])
+                found = cheapest(relaxed, self.clock, gap=CONFIRM_GAP)
+                if found is not None and fulfils(relaxed, found[1]):
+                    repair = Repair(conflicts=excess(self.problem, found[1]), decision=found[1])
+                    high = middle
+                else:
+                    low = middle
+        return repair
+
+    def _guess(self, amounts: Array, more: More) -> list[Conflict]:
+        """Each limit relaxed to what the relaxation needs of it and some room."""
         made: list[Conflict] = []
         for (kind, i), amount, give in zip(self.limits.keys, amounts.tolist(), self.limits.gives, strict=True):
             if amount <= LEAST * give.ref:
                 continue
-            made += _guessed(self.problem, kind, i, amount, more)  # type: ignore[arg-type]
+            made += _guessed(self.problem, kind, i, amount, more.of(kind))  # type: ignore[arg-type]
         return made
 
 
@@ -132,9 +160,8 @@ def _guessed(problem: Problem, kind: Kind, i: int, amount: float, more: float) -
         now = (limits.hourly_budget_micro_usd or 0) / MICRO
     else:
         now = (limits.monthly_budget_micro_usd[i] or 0) / MICRO
-    spare = (more - 1) * (now + amount)
-    by = math.ceil(amount - LEAST) + (math.floor(spare) if kind == "quota" else math.ceil(spare))
-    detail = f"about {now + amount:,.6g} needed, {now:,.6g} allowed"
+    by = math.ceil(amount + more * (now + amount) - LEAST * max(1.0, now))
+    detail = f"about {now + amount:,.0f} needed, {now:,.0f} allowed"
     if kind != "spot share":
         yield named(problem, kind, i, by, detail)
         return

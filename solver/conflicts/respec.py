@@ -127,14 +127,14 @@ def _target(
     if guess is None and served(round(LARGEST_MS - target)) is None:
         return None
     low, high = 0, guess or max(1, math.ceil(target))
-    best, until = served(high), clock.left() - SECONDS
+    best, enough = served(high), clock.left() - SECONDS
     while best is None:
         low, high = high, GROWTH * high
         if target + high > LARGEST_MS or clock.left() <= 0:
             return None
         best = served(high)
     jump = True
-    while high - low > max(1, NEAR * (target + high)) and clock.left() > max(0.0, until):
+    while high - low > max(1, NEAR * (target + high)) and (clock.until is None or clock.left() > max(0.0, enough)):
         quicker = math.ceil(_least_ms(*best) - target) if field == "ttft_ms" and jump else high
         middle = quicker if low < quicker < high else (low + high) // 2
         found = served(middle)

@@ -34,7 +34,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SECONDS = 2.0  # of one search
 NOTHING = POLICY - 1  # a tier without limits
 COST_GAP = 1e-4
-SMALL = 200  # candidates times blocks of a problem that is solved whole many times
+TINY, SMALL = 200, 2500  # candidates times blocks of a problem that is solved whole many times, and once
 MOST_OTHERS = 2  # single limits named that would do alone
 NOBODY = Provenance(
     version="", problem_digest="", catalog_digest="", as_of="", seed=0, engine="", deterministic=True, seconds=0.0,
@@ -161,14 +161,19 @@ def _paid(f: Formulation, answer: Answer) -> float:
     return answer.objective + f.model.constant - float(left)
 
 
-def small(problem: Problem) -> bool:
+def tiny(problem: Problem) -> bool:
     """Whether a problem can be solved whole many times."""
+    return len(problem.candidates.pool) * problem.blocks.count <= TINY
+
+
+def small(problem: Problem) -> bool:
+    """Whether a problem can be solved whole at all."""
     return len(problem.candidates.pool) * problem.blocks.count <= SMALL
 
 
 def served_usd(problem: Problem, clock: Clock, *, elastic: bool) -> float | None:
     """Dollars of the cheapest plan, in parts of nodes where the problem is large; see `cheapest`."""
-    if small(problem):
+    if tiny(problem):
         found = cheapest(problem, clock, elastic=elastic)
         return None if found is None else found[0]
     part = condensed(take(problem, promising(problem)))

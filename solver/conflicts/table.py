@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bill import make_bill
 from ..engine.slack import Clock
+from ..rules import RULES
+from .alone import alone
 from .broad import Broad
 from .limits import DEMAND, excess, relax, tier
 from .requirements import after, requirements
 from .respec import Respec
-from .search import Analysis, Repair, served_usd, small
+from .search import Analysis, Repair, served_usd, small, tiny
 
 if TYPE_CHECKING:
     from ..bill import Decision
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 Rows = list[tuple[Any, ...]]
 UNKNOWN = "; which limits could give way instead was not found in time"
+ESTIMATED = "; estimated with room to spare, as no plan was found in time that confirms it"
+PRICING_S = 8.0  # beyond the time of the analysis
 MICRO = 10**6
 
 
@@ -32,14 +37,19 @@ def conflict_rows(problem: Problem, decision: Decision | None, *, seconds: float
     """
     clock = Clock.of(seconds, seed)
     needed = requirements(problem, clock)
-    made = (Analysis if small(needed.problem) else Broad).of(needed.problem, clock)
-    repair = made.repair(certain=not needed.changes)
-    if repair is None:
-        return (
-            unserved_rows(problem, decision, UNKNOWN) if not needed.changes else _rows(needed, None, problem, clock, [])
-        )
-    others = made.others(repair) if not needed.changes else []
-    return _rows(needed, repair, problem, clock, others)
+    certain = not needed.changes
+    made: Analysis | Broad = (Analysis if tiny(needed.problem) else Broad).of(needed.problem, clock)
+    repair = made.repair(certain=certain)
+    if repair is None and isinstance(made, Broad) and small(needed.problem):  # only whole nodes contradict one another
+        made = Analysis.of(needed.problem, clock)
+        repair = made.repair(certain=certain)
+    if repair is None and certain:
+        return unserved_rows(problem, decision, UNKNOWN)
+    others = [] if repair is None or not certain else made.others(repair)
+    left = {c.index for c in others if tier(c.kind) == DEMAND}
+    if len(left) == 1:  # one workload alone is in conflict with the limits
+        others = alone(problem, left.pop(), clock) + others
+    return _rows(needed, repair, problem, Clock.of(None if seconds is None else PRICING_S, seed), others)
 
 
 def unserved_rows(problem: Problem, decision: Decision | None, note: str = "") -> Rows:
@@ -51,16 +61,28 @@ def unserved_rows(problem: Problem, decision: Decision | None, note: str = "") -
 
 def _rows(needed: Requirements, repair: Repair | None, problem: Problem, clock: Clock, others: list[Conflict]) -> Rows:
     every = [c.conflict for c in needed.changes] + ([] if repair is None else repair.conflicts)
-    usd, total = _worth(needed, repair, problem, clock)
+    usd, whole = _worth(needed, repair, problem, clock)
     rows = []
     for i, c in enumerate(every):
         instead = needed.others.get(c.name, []) + (others if i == 0 else [])
         detail = c.detail + ("; instead, alone: " + ", ".join(map(_short, instead)) if instead else "")
-        if i == 0 and total is not None:
-            months = len(problem.blocks.periods)
-            detail += f"; a plan then costs ${total / months:,.0f}" + (" a month" if months > 1 else "")
+        detail += _outlook(needed, repair, whole) if i == 0 else ""
         rows.append((c.name, c.unit, c.relax_by, usd.get(c.name, np.nan), detail))
     return rows
+
+
+def _outlook(needed: Requirements, repair: Repair | None, whole: float | None) -> str:
+    """What a plan costs once all this has given way, and what that rests on."""
+    said = ""
+    if repair is None or repair.decision is None:
+        said = ESTIMATED
+    elif not tiny(needed.problem):  # the plan that was found, not the relaxation
+        bill = make_bill(needed.problem, repair.decision, RULES)
+        whole = sum(bill["micro_usd"].tolist()) / MICRO
+    if whole is None:
+        return said
+    months = len(needed.problem.blocks.periods)
+    return f"{said}; a plan then costs ${whole / months:,.0f}" + (" a month" if months > 1 else "")
 
 
 def _short(c: Conflict) -> str:

@@ -34,9 +34,9 @@ class Row(NamedTuple):
     detail: str
 
 
-def conflicts(problem: Problem) -> list[Row]:
-    """The rows, without a clock."""
-    return [Row(*row) for row in conflict_rows(problem, None, seconds=None, seed=0)]
+def conflicts(problem: Problem, seconds: float | None = None) -> list[Row]:
+    """The rows; by default without a clock."""
+    return [Row(*row) for row in conflict_rows(problem, None, seconds=seconds, seed=0)]
 
 
 def relaxed(problem: Problem, rows: Sequence[Row]) -> Problem:
