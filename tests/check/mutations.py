@@ -48,7 +48,7 @@ class Mutator:
         rows = [dict(r) for r in self.rows[name]]
         change: Callable[[str, Rows], str] = self.one_of(
             (self._number, self._number, self._text, self._drop, self._twice, self._swap, self._move, self._rename,
-             self._shift)
+             self._shift, self._besides)
         )  # fmt: skip
         if not rows:
             return None
@@ -93,6 +93,12 @@ class Mutator:
         again = dict(self.one_of(rows))
         rows.append(again)
         return f"twice {again}"
+
+    def _besides(self, name: str, rows: Rows) -> str:
+        """One more row, like another but for one thing."""
+        rows.append(dict(self.one_of(rows)))
+        change = self.one_of((self._number, self._text, self._move, self._rename))
+        return f"besides, {change(name, [rows[-1]])}"
 
     def _swap(self, _name: str, rows: Rows) -> str:
         """Two rows exchange a value."""

@@ -98,14 +98,19 @@ def strayed(problem: Problem, decision: Decision, seed: int) -> Decision:
 
 
 def another(problem: Problem, plan: Plan) -> bool:
-    """Whether a plan is sound after all: it decides something lawful, and says and bills just that."""
+    """Whether a plan is sound after all: it decides something lawful, and says, bills and promises just that."""
     decision = decision_of(problem, plan)
-    honest = plan_of(problem, decision)
-    return not faults(problem, decision) and all(
-        Counter(tuple(r.items()) for r in getattr(plan, name).records())
-        == Counter(tuple(r.items()) for r in getattr(honest, name).records())
-        for name in TABLES
-    )
+    honest, c = plan_of(problem, decision), plan.certificate
+    head = all(getattr(plan, n) == getattr(honest, n) for n in ("periods", "block_hours", "accounting"))
+    head &= plan.provenance.problem_digest == honest.provenance.problem_digest
+    head &= (plan.termination, c.kind) == ("optimal", "proved")
+    head &= 0 <= c.lower_micro_usd <= c.upper_micro_usd == honest.total_micro_usd
+    return head and not faults(problem, decision) and all(rows(plan, n) == rows(honest, n) for n in TABLES)
+
+
+def rows(plan: Plan, name: str) -> Counter[tuple[Any, ...]]:
+    """A table's rows in no order."""
+    return Counter(tuple(r.items()) for r in getattr(plan, name).records())
 
 
 def test_mutants_are_caught() -> None:
