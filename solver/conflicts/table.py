@@ -65,8 +65,8 @@ def _rows(needed: Requirements, repair: Repair | None, problem: Problem, clock: 
     rows = []
     for i, c in enumerate(every):
         instead = needed.others.get(c.name, []) + (others if i == 0 else [])
-        detail = c.detail + ("; instead, alone: " + ", ".join(map(_short, instead)) if instead else "")
-        detail += _outlook(needed, repair, whole) if i == 0 else ""
+        detail = c.detail + (_outlook(needed, repair, whole) if i == 0 else "")
+        detail += "; instead, alone: " + ", ".join(map(_short, instead)) if instead else ""
         rows.append((c.name, c.unit, c.relax_by, usd.get(c.name, np.nan), detail))
     return rows
 
@@ -82,7 +82,7 @@ def _outlook(needed: Requirements, repair: Repair | None, whole: float | None) -
     if whole is None:
         return said
     months = len(needed.problem.blocks.periods)
-    return f"{said}; a plan then costs ${whole / months:,.0f}" + (" a month" if months > 1 else "")
+    return f"{said}; with all of this a plan costs ${whole / months:,.0f}" + (" a month" if months > 1 else "")
 
 
 def _short(c: Conflict) -> str:

@@ -193,7 +193,8 @@ def _unit_price(value: Any) -> str:
     amount = float(value)
     if np.isnan(amount):
         return "–"
-    return f"${amount:,.2f}" if abs(amount) >= 1 or amount == 0 else f"${amount:.3g}"
+    sign, amount = (words.MINUS if amount < 0 else ""), abs(amount)
+    return f"{sign}${amount:,.2f}" if amount >= 1 or amount == 0 else f"{sign}${amount:.3g}"
 
 
 def _fleet_rest(plan: Plan) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..plan import Plan
 
 MOST_ROWS = 60
+NOT_FOUND = "Which limits are in the way was not found in time: a longer --time-limit may tell."
 NARROW = 110  # columns below which a row's less urgent figures are left out
 
 
@@ -24,7 +25,7 @@ def show(plan: Plan, console: Console) -> None:
     console.print(_plain(plan.name, "bold"), _plain(words.horizon(plan), "dim"))
     if plan.termination == "infeasible":
         console.print(_plain(words.certificate(plan), "bold red"))
-        console.print(_conflicts(plan))
+        console.print(_conflicts(plan) if len(plan.conflicts) else _plain(NOT_FOUND))
     else:
         console.print(_fleet(plan, wide=console.width >= NARROW))
         if len(plan.fleet) > MOST_ROWS:

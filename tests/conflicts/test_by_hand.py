@@ -44,7 +44,7 @@ def test_a_quota_short_by_three_nodes() -> None:
     assert row.usd_per_unit == pytest.approx(20.0)
     assert "10 nodes needed in block 0 (10 h), 7 allowed" in row.detail
     assert "demand[a] \N{MINUS SIGN}30 requests an hour" in row.detail
-    assert "a plan then costs $920" in row.detail
+    assert "with all of this a plan costs $920" in row.detail
 
 
 def test_a_quota_over_two_pools_and_one_on_spot() -> None:
