@@ -314,10 +314,13 @@ class Child:
 
     def _kill(self) -> None:
         """With all it has started: they share its session."""
-        with contextlib.suppress(OSError):
-            if self._process.returncode is None and os.name == "posix":
+        if self._process.returncode is not None:
+            return
+        if os.name == "posix":
+            with contextlib.suppress(OSError):  # it has just died, and some systems mind
                 os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
+        else:
+            self._process.kill()
 
     def _end(self) -> None:
         """Wait for it, and for what it has said, to be at an end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -124,15 +125,22 @@ def leave_at_once(code: int) -> None:
 
 
 def exhaust() -> None:
-    """Take memory until there is none."""
-    held = []
-    while True:
-        held.append(bytearray(2**24))
+    """Take memory until there is none, or 4 GiB."""
+    held = [bytearray(2**24) for _ in range(256)]
+    raise AssertionError(f"{len(held)} pieces of memory, and no limit")
 
 
 def hang() -> None:
     """Do nothing for a long time."""
     time.sleep(600)
+
+
+def hang_with_a_child(path: Path) -> None:
+    """Leave the number of a process of one's own, then do nothing for a long time."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        path.with_suffix(".part").write_text(str(process.pid), encoding="ascii")
+        path.with_suffix(".part").rename(path)
+        hang()
 
 
 def hang_after_writing(path: Path) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from solver.check import check
@@ -28,7 +29,7 @@ from solver.report.json import from_json
 from solver.rules import RULES
 from solver.solve import Progress, _ended, solve
 from tests.solve import acting
-from tests.solve.acting import Acting
+from tests.solve.acting import Acting, Building
 from tests.solve.test_child import ROOT, cheapest_usd, plan, wait_for
 
 
@@ -57,6 +58,26 @@ def test_a_stopped_child_is_ended_too(problem: Problem, monkeypatch: pytest.Monk
     monkeypatch.setattr(host, "GRACE_S", 0.2)
     with pytest.raises(EngineError, match="no plan within the time limit"):
         plan(problem, Acting(before=partial(acting.die_by, signal.SIGSTOP)), time_limit_s=0.1)
+
+
+def test_what_a_child_has_started_ends_with_it(
+    problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A back-end may start helpers of its own."""
+    monkeypatch.setattr(host, "GRACE_S", 0.2)
+    act = partial(acting.hang_with_a_child, tmp_path / "helper")
+    with pytest.raises(EngineError, match="no plan within the time limit"):
+        plan(problem, Acting(before=act), time_limit_s=1)
+    helper = int(wait_for(tmp_path / "helper"))
+    end = time.monotonic() + 5
+    while psutil.pid_exists(helper) and psutil.Process(helper).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_child_leaves_interrupts_to_its_parent(problem: Problem) -> None:
+    """Where both hear them, it goes on until it is told."""
+    assert plan(problem, Building(partial(signal.raise_signal, signal.SIGINT))).termination == "optimal"
 
 
 def test_a_child_that_does_not_start_is_named(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +158,7 @@ def test_an_interrupt_before_there_is_a_plan_goes_on(problem: Problem, tmp_path:
     interrupt_when(tmp_path / "begun")
     act = partial(acting.hang_after_writing, tmp_path / "begun")
     with pytest.raises(KeyboardInterrupt):
-        plan(problem, acting.Building(act), isolated=isolated)
+        plan(problem, Building(act), isolated=isolated)
 
 
 def command(tmp_path: Path, act: str, *args: str) -> tuple[subprocess.Popen[str], Path]:
@@ -147,6 +168,7 @@ def command(tmp_path: Path, act: str, *args: str) -> tuple[subprocess.Popen[str]
         "import sys; from functools import partial; from pathlib import Path; from solver.rules import RULES\n"
         "from solver.solve import solve; from solver.cli import main; from tests.solve import acting\n"
         f"act = acting.Acting({act}=partial(acting.hang_after_writing, Path({str(note)!r})))\n"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in a shell's background
         "solve.__kwdefaults__['rules'] = (*RULES, act)\n"
         "main(sys.argv[1:])\n"
     )
