@@ -159,15 +159,28 @@ def test_two_limits_both_needed() -> None:
 
 
 def test_policy_gives_way_before_supply() -> None:
-    """Eight cheap nodes and two dear ones cost 32 dollars more; two more cheap ones would do instead."""
+    """Eight cheap nodes and two dear ones cost 96 dollars more; two more cheap ones would be a smaller change."""
     problem = make(
-        offers=[on_demand(2 * USD), on_demand(4 * USD, 1)], work=[Work(demand=(100,), must=True, price=USD)],
+        offers=[on_demand(2 * USD), on_demand(8 * USD, 1)], work=[Work(demand=(100,), must=True, price=USD)],
         hours=((8,),), places=(Place(region="r0"), Place(region="r1")),
         limits=Limits(quotas=(quota(8),), monthly_budget_micro_usd=(160 * USD,)),
     )  # fmt: skip
     row = only(problem)
-    assert row[:3] == ("monthly budget[2027-01]", "dollars", 32)
+    assert row[:3] == ("monthly budget[2027-01]", "dollars", 96)
     assert "instead, alone: quota[aws/r0/n] +2 nodes" in row.detail
+
+
+def test_few_limits_rather_than_small_ones() -> None:
+    """Four replicas of three nodes, one fits in each pool: five nodes more in one, though two in each are fewer."""
+    places = (Place(region="r0"), Place(region="r1"))
+    work = Work(demand=(120,), must=True, price=USD, gang=(3, 3))
+    problem = make(
+        offers=[on_demand(2 * USD), on_demand(2 * USD, 1)], work=[work], hours=((8,),), places=places,
+        limits=Limits(quotas=(quota(4), quota(4, 1))),
+    )  # fmt: skip
+    row = only(problem)
+    assert row.limit in {"quota[aws/r0/n]", "quota[aws/r1/n]"}
+    assert row.relax_by == 5
 
 
 def test_owned_nodes_beyond_a_quota() -> None:
