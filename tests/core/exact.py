@@ -1,0 +1,234 @@
+"""A problem in whole numbers and fractions, read straight from its arrays: the ground that second opinions stand on.
+
+Shares nothing with solver/formulation.py, solver/rules or solver/bill.py. Money is micro-dollars.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from solver.bill import Decision
+from solver.problem import COMMITMENT, ON_DEMAND, SPOT, Problem
+
+Months = tuple[Fraction, ...]
+
+
+class Facts:
+    """What a problem asks for and what things cost, as Python integers and fractions."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Read the arrays."""
+        self.problem = problem
+        o, c, s, w = problem.offers, problem.candidates, problem.sources, problem.workloads
+        self.workloads, self.sources, self.candidates = range(len(w.name)), range(len(s.origin)), range(len(c.pool))
+        self.blocks, self.months = range(problem.blocks.count), range(len(problem.blocks.periods))
+        self.scenarios, self.pools = range(len(problem.blocks.probability)), range(len(problem.pool_shape))
+        self.hours: list[list[int]] = problem.blocks.hours.tolist()  # [B][P]
+        self.total_hours = [sum(row) for row in self.hours]
+        self.scenario: list[int] = problem.blocks.scenario.tolist()
+        self.weight: list[Fraction] = [
+            problem.blocks.probability[self.scenario[b]] * self.total_hours[b] for b in self.blocks
+        ]
+        self.workload_of: list[int] = s.workload.tolist()
+        self.demand: list[list[int]] = s.units_per_hour.tolist()
+        self.total: list[int] = s.total_units.tolist()
+        self.window: list[list[bool]] = s.window.tolist()
+        self.must: list[bool] = [bool(w.must_serve[v]) for v in self.workload_of]
+        self.penalty: list[int] = w.unserved_micro_usd_per_unit.tolist()
+        self.owner: list[int] = c.workload.tolist()
+        self.pool: list[int] = c.pool.tolist()
+        self.size: list[int] = c.nodes_per_replica.tolist()
+        self.capacity: list[int] = c.units_per_hour.tolist()
+        self.is_spot = [m == SPOT for m in c.market.tolist()]
+        self.site: list[int] = [int(problem.pool_site[q]) for q in self.pool]
+        self.price: list[int] = o.micro_usd_per_hour.tolist()
+        self.on_demand = {int(o.pool[f]): int(f) for f in np.flatnonzero(o.kind == ON_DEMAND)}
+        self.spot = {int(o.pool[f]): int(f) for f in np.flatnonzero(o.kind == SPOT)}
+        self.commitments: list[int] = np.flatnonzero(o.kind == COMMITMENT).tolist()
+        self.commitment_pool: list[int] = o.pool.tolist()
+        self.active: list[list[bool]] = o.active.tolist()
+        self.owned: list[int] = o.owned_nodes.tolist()
+
+    @cached_property
+    def open(self) -> list[bool]:
+        """Candidates that residency allows and whose market exists [C]."""
+        made, sites = [], self.problem.sites
+        for c in self.candidates:
+            allowed = self.problem.workloads.residency[self.owner[c]]
+            home = {str(sites.jurisdiction[self.site[c]]), str(sites.country[self.site[c]])}
+            made.append(
+                (not allowed or bool(home & set(allowed))) and (not self.is_spot[c] or self.pool[c] in self.spot)
+            )
+        return made
+
+    def reaches(self, d: int, c: int) -> bool:
+        """Whether units of a source may go to a candidate."""
+        mine = self.owner[c] == self.workload_of[d] and self.open[c]
+        late = float(self.problem.sources.rtt_ms[d, self.site[c]]) + float(self.problem.candidates.ttft_ms[c])
+        return mine and late <= float(self.problem.workloads.ttft_ms[self.workload_of[d]])
+
+    @cached_property
+    def pairs(self) -> list[tuple[int, int]]:
+        """(source, candidate) between which units may go."""
+        return [(d, c) for d in self.sources for c in self.candidates if self.reaches(d, c)]
+
+    def transfer(self, d: int, c: int) -> Fraction:
+        """Micro-dollars of moving a unit."""
+        return Fraction(int(self.problem.sources.transfer_pico_usd_per_unit[d, self.site[c]]), 10**6)
+
+    def grams(self, c: int) -> Fraction:
+        """Emissions of a running replica in an hour."""
+        p, q = self.problem, self.pool[c]
+        watts = int(p.shapes.power_w[p.pool_shape[q]])
+        return self.size[c] * Fraction(watts, 1000) * Fraction(float(p.sites.g_co2_per_kwh[p.pool_site[q]]))
+
+    def carbon_price(self, c: int) -> Fraction:
+        """Micro-dollars for the emissions of a running replica in an hour."""
+        return self.grams(c) * self.problem.limits.carbon_micro_usd_per_kg / 1000
+
+    def replica_price(self, c: int) -> int:
+        """Micro-dollars an hour that a running replica costs by itself: on spot its nodes, on firm nodes nothing."""
+        return self.price[self.spot[self.pool[c]]] * self.size[c] if self.is_spot[c] else 0
+
+    def held_price(self, k: int) -> Months:
+        """Micro-dollars of one committed node in each month."""
+        o = self.problem.offers
+        paid: list[int] = o.paid_hours[k].tolist()
+        once = int(o.upfront_micro_usd[k])
+        if self.problem.limits.accounting == "amortised":
+            return tuple(Fraction(self.price[k] * h) + Fraction(once * h, max(1, int(o.term_hours[k]))) for h in paid)
+        first = next((m for m, h in enumerate(paid) if h), 0)
+        return tuple(
+            Fraction(self.price[k] * h + (once if m == first and not self.owned[k] else 0)) for m, h in enumerate(paid)
+        )
+
+    def held_per_hour(self, k: int) -> Fraction:
+        """Micro-dollars of one committed node in an hour in force, for an hourly budget."""
+        o, rate = self.problem.offers, Fraction(self.price[k])
+        if self.problem.limits.accounting == "amortised":
+            rate += Fraction(int(o.upfront_micro_usd[k]), max(1, int(o.term_hours[k])))
+        return rate
+
+    def shares(self) -> Iterator[tuple[int, int, Fraction]]:
+        """Caps below 1 on spot: (workload, site or −1 for all, share of its running capacity)."""
+        w, sites = self.problem.workloads, self.problem.sites
+        for v in self.workloads:
+            if w.max_spot_share[v] < 1:
+                yield v, -1, w.max_spot_share[v]
+            for r in range(len(sites.region)):
+                by_zone = max(1, int(sites.zones[r])) * w.max_spot_share_per_zone[v]
+                share = min(w.max_spot_share_per_region[v], by_zone)
+                if share < 1:
+                    yield v, r, share
+
+    def is_run(self, v: int) -> bool:
+        """Whether a workload is a training run: one place, one gang."""
+        return str(self.problem.workloads.kind[v]) == "training"
+
+    @cached_property
+    def enough(self) -> list[list[int]]:
+        """Replicas of each candidate in each block beyond which more are of no use [C][B].
+
+        A candidate that can take all there is needs no further replica, unless running more of it lets a workload
+        run more on spot: then up to FOUR times as much and one of the largest replicas.
+        """
+        capped = {v for v, _, _ in self.shares()}
+        spot = {self.owner[c] for c in self.candidates if self.is_spot[c] and self.open[c]}
+        made = []
+        for c in self.candidates:
+            v, row = self.owner[c], []
+            largest = max(self.capacity[i] for i in self.candidates if self.owner[i] == v)
+            for b in self.blocks:
+                asked = sum(self.asked(d, b) for d in self.sources if self.workload_of[d] == v)
+                most = -(-asked // self.capacity[c])
+                if v in capped & spot and asked:
+                    most = -(-FOUR * (asked + largest) // self.capacity[c])
+                row.append(min(most, 1) if self.is_run(v) else most)
+            made.append(row if self.open[c] else [0] * len(row))
+        return made
+
+    def asked(self, d: int, b: int) -> int:
+        """Units an hour that a source asks of a block at most: a job might do all its work in it."""
+        if not self.total[d]:
+            return self.demand[d][b]
+        return -(-self.total[d] // self.total_hours[b]) if self.window[d][b] else 0
+
+
+FOUR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A complete plan in whole numbers; what is not named is zero."""
+
+    replicas: dict[tuple[int, int], int]  # candidate, block
+    bought: dict[tuple[int, int], int]  # on-demand offer, block
+    held: dict[int, int]  # commitment
+    served: dict[tuple[int, int, int], int]  # source, candidate, block: units an hour
+    left: dict[tuple[int, int], int]  # source, block for flows; source, scenario for jobs
+
+
+def choice_of(decision: Decision) -> Choice:
+    """What the engine decided."""
+    c, o, k = decision.candidates.tolist(), decision.on_demand_offers.tolist(), decision.commitments.tolist()
+    left = {(int(d), int(b)): int(decision.unserved[d, b]) for d, b in np.argwhere(decision.unserved)}
+    left |= {(int(d), int(s)): int(decision.undone[d, s]) for d, s in np.argwhere(decision.undone)}
+    return Choice(
+        replicas={(c[i], int(b)): int(decision.replicas[i, b]) for i, b in np.argwhere(decision.replicas)},
+        bought={(o[i], int(b)): int(decision.on_demand[i, b]) for i, b in np.argwhere(decision.on_demand)},
+        held={k[i]: int(decision.committed[i]) for i in np.flatnonzero(decision.committed)},
+        served={
+            (int(decision.pairs[0, e]), c[decision.pairs[1, e]], int(b)): int(decision.served[e, b])
+            for e, b in np.argwhere(decision.served)
+        },
+        left=left,
+    )
+
+
+def cost(facts: Facts, x: Choice) -> Fraction:
+    """Exact micro-dollars of a choice: nodes, commitments, transfer, carbon and what is left undone."""
+    f, weight = facts, facts.weight
+    total = sum((n * sum(f.held_price(k), Fraction(0)) for k, n in x.held.items()), Fraction(0))
+    total += sum(n * f.price[o] * weight[b] for (o, b), n in x.bought.items())
+    total += sum(n * (f.replica_price(c) + f.carbon_price(c)) * weight[b] for (c, b), n in x.replicas.items())
+    total += sum(n * f.transfer(d, c) * weight[b] for (d, c, b), n in x.served.items())
+    for (d, at), n in x.left.items():
+        total += n * f.penalty[f.workload_of[d]] * (f.problem.blocks.probability[at] if f.total[d] else weight[at])
+    return total
+
+
+def payments(facts: Facts, x: Choice, month: int, scenario: int) -> Fraction:
+    """Exact micro-dollars paid in a month of a scenario, as a monthly budget counts them."""
+    f = facts
+    total = sum((n * f.held_price(k)[month] for k, n in x.held.items()), Fraction(0))
+    rates = [(b, Fraction(n * f.price[o])) for (o, b), n in x.bought.items()]
+    rates += [(b, Fraction(n * f.replica_price(c))) for (c, b), n in x.replicas.items()]
+    rates += [(b, n * f.transfer(d, c)) for (d, c, b), n in x.served.items()]
+    return total + sum(rate * f.hours[b][month] for b, rate in rates if f.scenario[b] == scenario)
+
+
+def hourly(facts: Facts, x: Choice, block: int) -> Fraction:
+    """Exact micro-dollars an hour paid for nodes in a block, as an hourly budget counts them."""
+    f = facts
+    total = sum((n * f.held_per_hour(k) for k, n in x.held.items() if f.active[k][block]), Fraction(0))
+    total += sum(n * f.price[o] for (o, b), n in x.bought.items() if b == block)
+    return total + sum(n * f.replica_price(c) for (c, b), n in x.replicas.items() if b == block)
+
+
+def emissions(facts: Facts, x: Choice) -> Fraction:
+    """Exact expected grams."""
+    return sum((n * facts.grams(c) * facts.weight[b] for (c, b), n in x.replicas.items()), Fraction(0))
+
+
+def whole(values: list[Fraction]) -> tuple[list[int], Fraction]:
+    """The values in the largest common unit that makes all of them whole, and that unit."""
+    scale = math.lcm(*(v.denominator for v in values)) if values else 1
+    ints = [int(v * scale) for v in values]
+    common = math.gcd(*ints) or 1
+    return [v // common for v in ints], Fraction(common, scale)

@@ -1,0 +1,157 @@
+"""One problem, all opinions: the engine, the second engine, enumeration where it is tiny, and the check."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from solver.assemble import tables
+from solver.bill import make_bill
+from solver.check import check
+from solver.engine.run import Outcome, run
+from solver.errors import EngineError
+from solver.plan import Certificate, Plan, Provenance
+from solver.problem import Problem
+from solver.rules import RULES
+
+from . import enumeration, second_engine
+from .exact import Facts, choice_of, cost
+
+SECONDS = 5.0  # deterministic time of the second engine, a hundred times what most problems take
+
+
+def search(problem: Problem, *, gap: float = 0.0, deterministic: bool = False) -> Outcome:
+    """The engine's outcome; at gap zero unless said."""
+    return run(
+        problem, RULES, time_limit_s=60, gap=gap, seed=0, deterministic=deterministic,
+        report=lambda _phase, _lower, _upper: None,
+    )  # fmt: skip
+
+
+def plan_of(problem: Problem, outcome: Outcome) -> Plan:
+    """What was decided as a plan, with its bill and what is claimed of it."""
+    assert outcome.decision is not None
+    lines = make_bill(problem, outcome.decision, RULES)
+    total = sum(lines["micro_usd"].tolist()) if len(lines) else 0
+    lower = min(total, max(0, math.floor(outcome.bound * 1e6))) if math.isfinite(outcome.bound) else 0
+    return Plan(
+        name=problem.name,
+        termination=outcome.termination,
+        certificate=Certificate(kind="proved", lower_micro_usd=lower, upper_micro_usd=total),
+        provenance=Provenance(
+            version="", problem_digest="", catalog_digest="", as_of="", seed=0, engine="", deterministic=False,
+            seconds=0.0, spec="", overrides="",
+        ),
+        periods=problem.blocks.periods,
+        block_hours=tuple(problem.blocks.total_hours.tolist()),
+        accounting=problem.limits.accounting,
+        cost_lines=lines,
+        **tables(problem, outcome.decision),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Exact micro-dollars by opinion, None where a problem is said to have no plan; and what is wrong."""
+
+    engine: Fraction | None
+    known: Fraction | None  # the optimum, when `proved`
+    proved: bool  # by the second engine, or by enumeration where the numbers are beyond it
+    enumerated: bool
+    faults: list[str] = field(default_factory=list)
+    refused: str = ""  # why the engine gave no answer
+
+    @property
+    def surplus(self) -> bool:
+        """Whether the plan costs more than the optimum for the units that jobs do beyond what is asked."""
+        return not self.faults and self.engine is not None and self.engine != self.known
+
+
+def judge(problem: Problem, *, exact: bool = True) -> Verdict:
+    """All opinions on a problem, and every way in which they do not agree.
+
+    The engine's decision must break no rule, be billed at its exact cost to within half a micro-dollar a line, and
+    claim no more than is true: the bound is not above the optimum. With `exact` it must cost exactly what the others
+    say (see `_surplus` for jobs); without, within what it claims, and within 1e-6 where it claims an optimum.
+    """
+    known, proved, enumerated, faults = _known(problem)
+    if exact and not proved:
+        faults.append("no second opinion")
+    try:
+        outcome = search(problem)
+    except EngineError as error:
+        return Verdict(None, known, proved, enumerated, faults, refused=str(error))
+    if outcome.termination == "infeasible":
+        if proved and known is not None:
+            faults.append(f"no plan, though one costs {float(known):.6f}")
+        return Verdict(None, known, proved, enumerated, faults)
+    if outcome.decision is None:
+        return Verdict(None, known, proved, enumerated, faults, refused=outcome.termination)
+    engine, plan = cost(Facts(problem), choice_of(outcome.decision)), plan_of(problem, outcome)
+    faults += _plan_faults(problem, plan, engine, exact=exact)
+    if proved:
+        faults += _claims(problem, plan, engine, known, exact=exact)
+    return Verdict(engine, known, proved, enumerated, faults)
+
+
+def _plan_faults(problem: Problem, plan: Plan, engine: Fraction, *, exact: bool) -> list[str]:
+    """What is wrong with a plan by itself."""
+    found = [str(v) for v in check(problem, plan)]
+    if abs(plan.total_micro_usd - engine) > Fraction(len(plan.cost_lines), 2):
+        found.append(f"billed {plan.total_micro_usd}, costs {float(engine):.6f}")
+    if exact and plan.termination != "optimal":
+        found.append(f"ended with {plan.termination!r}")
+    return found
+
+
+def _claims(problem: Problem, plan: Plan, engine: Fraction, known: Fraction | None, *, exact: bool) -> list[str]:
+    """What is wrong with what is said of a plan, now that the optimum is known."""
+    if known is None:
+        return ["a plan, though there is none"]
+    found = _beyond(problem, engine, known, exact=exact) if plan.termination == "optimal" else []
+    if plan.certificate.lower_micro_usd > known + Fraction(len(plan.cost_lines), 2) + 1:
+        found.append(f"bound {plan.certificate.lower_micro_usd} above the optimum {float(known):.6f}")
+    return found
+
+
+def _beyond(problem: Problem, engine: Fraction, known: Fraction, *, exact: bool) -> list[str]:
+    """An optimum that is none."""
+    most = known if exact else known + known / 10**6 + 1
+    surplus = _surplus(problem)
+    if engine > most and surplus:
+        least = second_engine.optimum(problem, seconds=SECONDS, whole_jobs=False).micro_usd
+        most = max(most, (least or 0) + surplus)
+    return [] if known <= engine <= most else [f"engine {_said(engine)}, optimum {_said(known)}"]
+
+
+def _surplus(problem: Problem) -> Fraction:
+    """Micro-dollars that jobs may pay for moving units that nobody asked for.
+
+    The engine's jobs do any amount of work, and the plan's do whole units in each hour: the last block of each job does
+    up to one more in each of its hours. So the engine's plan costs up to this more than its own optimum, which the
+    second engine finds with `whole_jobs=False`; what is lost is nothing but the price of moving these units.
+    """
+    jobs = problem.sources.total_units > 0
+    dearest = problem.sources.transfer_pico_usd_per_unit[jobs].max(axis=1, initial=0).sum()
+    return Fraction(int(dearest) * int(problem.blocks.total_hours.max()), 10**6)
+
+
+def _known(problem: Problem) -> tuple[Fraction | None, bool, bool, list[str]]:
+    """The optimum, whether it is proved, whether it was enumerated, and whether the two disagree."""
+    second: Fraction | None = None
+    try:
+        second, proved = second_engine.optimum(problem, seconds=SECONDS).micro_usd, True
+    except (second_engine.Unfit, TimeoutError):
+        proved = False
+    try:
+        tried = enumeration.optimum(problem)
+    except enumeration.TooLarge:
+        return second, proved, False, []
+    if proved and tried != second:
+        return second, True, True, [f"enumeration {_said(tried)}, second engine {_said(second)}"]
+    return tried, True, True, []
+
+
+def _said(micro_usd: Fraction | None) -> str:
+    return "no plan" if micro_usd is None else f"{float(micro_usd):.6f}"

@@ -1,0 +1,256 @@
+"""A second engine: the planning problem in exact integers for CP-SAT, built without the planner's formulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ortools.sat.python import cp_model
+
+from solver.problem import Problem
+
+from .exact import Choice, Facts, cost, whole
+
+Terms = list[tuple[Any, Fraction | int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """The cheapest choice and its exact micro-dollars; both None when there is no valid choice at all."""
+
+    choice: Choice | None
+    micro_usd: Fraction | None
+
+
+class Unfit(Exception):  # noqa: N818 (not an error: the numbers are beyond 64 bits)
+    """The problem's integers are too large for this engine."""
+
+
+class _Rows:
+    """A CP-SAT model with fractions as coefficients."""
+
+    def __init__(self) -> None:
+        self.model = cp_model.CpModel()
+        self.objective: Terms = []
+
+    def variable(self, most: int, least: int = 0) -> Any:
+        """A whole number in a range."""
+        return self.model.new_int_var(least, most, "")
+
+    def at_most(self, terms: Terms, limit: Fraction | int) -> None:
+        """Sum of terms ≤ limit, exactly."""
+        ints, unit = _fit(terms)
+        if terms:
+            self.model.add(cp_model.LinearExpr.weighted_sum([x for x, _ in terms], ints) <= (limit / unit).__floor__())
+        elif limit < 0:
+            self.model.add_bool_or([])
+
+    def solve(self, seconds: float) -> cp_model.CpSolver | None:
+        """Prove the optimum with one worker; None when infeasible."""
+        if self.objective:
+            ints, _ = _fit(self.objective)
+            self.model.minimize(cp_model.LinearExpr.weighted_sum([x for x, _ in self.objective], ints))
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.linearization_level = 2  # else a thousand times slower where numbers are large
+        solver.parameters.max_deterministic_time = seconds
+        status = solver.solve(self.model)
+        if status == cp_model.MODEL_INVALID:
+            raise Unfit(self.model.validate()[:200])
+        if status not in {cp_model.OPTIMAL, cp_model.INFEASIBLE}:
+            raise TimeoutError(f"CP-SAT ended with {solver.status_name(status)}")
+        return solver if status == cp_model.OPTIMAL else None
+
+
+def _fit(terms: Terms) -> tuple[list[int], Fraction]:
+    """Coefficients in the largest unit that makes all of them whole, and that unit."""
+    ints, unit = whole([Fraction(v) for _, v in terms])
+    if any(abs(v) >= 2**62 for v in ints):
+        raise Unfit(str(max(map(abs, ints))))
+    return ints, unit
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    replicas: dict[tuple[int, int], Any]
+    bought: dict[tuple[int, int], Any]
+    held: dict[int, Any]
+    served: dict[tuple[int, int, int], Any]
+    left: dict[tuple[int, int], Any]
+    hourly: dict[tuple[int, int], Fraction]  # source, block: units an hour that one of `served` stands for
+
+
+def optimum(problem: Problem, *, seconds: float = 30.0, whole_jobs: bool = True) -> Optimum:
+    """The proved optimum in exact arithmetic.
+
+    Args:
+        problem: what to plan; small.
+        seconds: deterministic time of the search.
+        whole_jobs: jobs do whole units in each hour, as plans say; else whole units in a block, which is less strict
+            and where there is no monthly budget as good as any amount. No choice comes back then.
+
+    Raises:
+        Unfit: integers beyond 64 bits.
+        TimeoutError: not proved in time.
+    """
+    f, rows = Facts(problem), _Rows()
+    x = _columns(f, rows, whole_jobs=whole_jobs)
+    _demand(f, rows, x)
+    _supply(f, rows, x)
+    _spot(f, rows, x)
+    _places(f, rows, x)
+    _limits(f, rows, x)
+    _price(f, rows, x)
+    solver = rows.solve(seconds)
+    if solver is None:
+        return Optimum(None, None)
+    micro_usd = sum((Fraction(v) * int(solver.value(n)) for n, v in rows.objective), Fraction(0))
+    if not whole_jobs:
+        return Optimum(None, micro_usd)
+    found = ({k: int(solver.value(v)) for k, v in part.items()} for part in _parts(x))
+    choice = Choice(*({k: n for k, n in part.items() if n} for part in found))
+    assert cost(f, choice) == micro_usd
+    return Optimum(choice, micro_usd)
+
+
+def _parts(x: _Columns) -> Sequence[dict[Any, Any]]:
+    return x.replicas, x.bought, x.held, x.served, x.left
+
+
+def _columns(f: Facts, rows: _Rows, *, whole_jobs: bool) -> _Columns:
+    replicas = {
+        (c, b): rows.variable(f.enough[c][b]) for c in f.candidates for b in f.blocks if f.open[c] and f.enough[c][b]
+    }
+    firm = [
+        [sum(f.size[c] * f.enough[c][b] for c in f.candidates if f.pool[c] == q and not f.is_spot[c]) for b in f.blocks]
+        for q in f.pools
+    ]
+    held = {}
+    for k in f.commitments:
+        most = max((firm[f.commitment_pool[k]][b] for b in f.blocks if f.active[k][b]), default=0)
+        held[k] = rows.variable(f.owned[k] or most, f.owned[k])
+    served, left = {}, {}
+    loose = {d for d in f.sources if f.total[d] and not whole_jobs}
+    hourly = {(d, b): Fraction(1, f.total_hours[b] if d in loose else 1) for d in f.sources for b in f.blocks}
+    for d, c in f.pairs:
+        for b in f.blocks:
+            if (c, b) in replicas and f.window[d][b]:
+                asked = f.total[d] * hourly[d, b] if d in loose else f.asked(d, b)
+                served[d, c, b] = rows.variable(int(min(f.enough[c][b] * f.capacity[c], asked) / hourly[d, b]))
+    for d in f.sources:
+        for at in f.scenarios if f.total[d] else f.blocks:
+            left[d, at] = rows.variable(0 if f.must[d] else f.total[d] or f.demand[d][at])
+    bought = {(o, b): rows.variable(firm[q][b]) for q, o in f.on_demand.items() for b in f.blocks}
+    return _Columns(replicas, bought, held, served, left, hourly)
+
+
+def _demand(f: Facts, rows: _Rows, x: _Columns) -> None:
+    """Every unit is served or left; a job is done over its hours; no replica serves more than it can."""
+    for d in f.sources:
+        if f.total[d]:
+            for s in f.scenarios:
+                done = [
+                    (v, -f.total_hours[b] * x.hourly[d, b])
+                    for (i, _, b), v in x.served.items()
+                    if i == d and f.scenario[b] == s
+                ]
+                rows.at_most([*done, (x.left[d, s], -1)], -f.total[d])
+        else:
+            for b in f.blocks:
+                mine = [v for (i, _, at), v in x.served.items() if i == d and at == b]
+                rows.model.add(sum(mine) + x.left[d, b] == f.demand[d][b])
+    for (c, b), r in x.replicas.items():
+        mine = [(v, x.hourly[d, b]) for (d, i, at), v in x.served.items() if i == c and at == b]
+        rows.at_most([*mine, (r, -f.capacity[c])], 0)
+
+
+def _supply(f: Facts, rows: _Rows, x: _Columns) -> None:
+    """Firm nodes that run are held or bought; quotas count what is held, bought and on spot."""
+    for q in f.pools:
+        for b in f.blocks:
+            running = [
+                (r, f.size[c]) for (c, at), r in x.replicas.items() if at == b and f.pool[c] == q and not f.is_spot[c]
+            ]
+            rows.at_most([*running, *((n, -1) for n in _firm(f, x, q, b))], 0)
+    for quota in f.problem.limits.quotas:
+        for b in f.blocks:
+            nodes: Terms = []
+            for q in set(quota.pools):
+                if quota.kind != "spot":
+                    nodes += [(n, 1) for n in _firm(f, x, q, b)]
+                if quota.kind != "on_demand":
+                    nodes += [
+                        (r, f.size[c])
+                        for (c, at), r in x.replicas.items()
+                        if at == b and f.pool[c] == q and f.is_spot[c]
+                    ]
+            rows.at_most(nodes, quota.max_nodes)
+
+
+def _firm(f: Facts, x: _Columns, q: int, b: int) -> list[Any]:
+    """Columns of firm nodes of a pool in a block."""
+    held = [x.held[k] for k in f.commitments if f.commitment_pool[k] == q and f.active[k][b]]
+    return held + ([x.bought[f.on_demand[q], b]] if q in f.on_demand else [])
+
+
+def _spot(f: Facts, rows: _Rows, x: _Columns) -> None:
+    for w, site, share in f.shares():
+        for b in f.blocks:
+            terms: Terms = []
+            for (c, at), r in x.replicas.items():
+                if at == b and f.owner[c] == w:
+                    counted = f.is_spot[c] and site in {-1, f.site[c]}
+                    terms.append((r, f.capacity[c] * (counted - share)))
+            rows.at_most(terms, 0)
+
+
+def _places(f: Facts, rows: _Rows, x: _Columns) -> None:
+    """A run takes one candidate and at most one gang of it."""
+    for w in f.workloads:
+        if f.is_run(w):
+            here = {c: rows.variable(1) for c in f.candidates if f.owner[c] == w}
+            rows.at_most([(v, 1) for v in here.values()], 1)
+            for (c, _), r in x.replicas.items():
+                if c in here:
+                    rows.at_most([(r, 1), (here[c], -1)], 0)
+
+
+def _limits(f: Facts, rows: _Rows, x: _Columns) -> None:
+    limits = f.problem.limits
+    for month, budget in enumerate(limits.monthly_budget_micro_usd):
+        for s in f.scenarios if budget is not None else ():
+            terms: Terms = [(n, f.held_price(k)[month]) for k, n in x.held.items()]
+            for b in f.blocks:
+                if f.scenario[b] == s:
+                    terms += [(v, rate * f.hours[b][month]) for v, rate in _rates(f, x, b)]
+                    terms += [
+                        (v, f.transfer(d, c) * x.hourly[d, b] * f.hours[b][month])
+                        for (d, c, at), v in x.served.items()
+                        if at == b
+                    ]
+            rows.at_most(terms, Fraction(budget or 0))
+    if limits.hourly_budget_micro_usd is not None:
+        for b in f.blocks:
+            held: Terms = [(n, f.held_per_hour(k)) for k, n in x.held.items() if f.active[k][b]]
+            rows.at_most([*held, *_rates(f, x, b)], Fraction(limits.hourly_budget_micro_usd))
+    if limits.carbon_max_g is not None:
+        rows.at_most([(r, f.grams(c) * f.weight[b]) for (c, b), r in x.replicas.items()], Fraction(limits.carbon_max_g))
+
+
+def _rates(f: Facts, x: _Columns, block: int) -> Terms:
+    """Micro-dollars an hour of nodes bought by the hour in a block."""
+    made: Terms = [(n, f.price[o]) for (o, b), n in x.bought.items() if b == block]
+    return made + [(r, f.replica_price(c)) for (c, b), r in x.replicas.items() if b == block and f.is_spot[c]]
+
+
+def _price(f: Facts, rows: _Rows, x: _Columns) -> None:
+    price = rows.objective
+    price += [(n, sum(f.held_price(k))) for k, n in x.held.items()]
+    price += [(n, f.price[o] * f.weight[b]) for (o, b), n in x.bought.items()]
+    price += [(r, (f.replica_price(c) + f.carbon_price(c)) * f.weight[b]) for (c, b), r in x.replicas.items()]
+    price += [(v, f.transfer(d, c) * x.hourly[d, b] * f.weight[b]) for (d, c, b), v in x.served.items()]
+    for (d, at), v in x.left.items():
+        often = f.problem.blocks.probability[at] if f.total[d] else f.weight[at]
+        price.append((v, f.penalty[f.workload_of[d]] * often))
