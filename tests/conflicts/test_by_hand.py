@@ -250,6 +250,17 @@ def test_a_batch_job_without_room_in_its_window() -> None:
     row = only(make(offers=[on_demand(2 * USD)], work=[job], hours=HOURS, limits=Limits(quotas=(quota(2),))))
     assert row[:3] == ("quota[aws/r0/n]", "nodes", 3)
     assert "work[a] \N{MINUS SIGN}300 requests" in row.detail
+    assert "deadline[a] +24 hours" in row.detail  # fifteen would do; a deadline is a day
+
+
+def test_a_country_that_would_do_in_place_of_a_quota() -> None:
+    """Seven nodes at home, and as many as one likes abroad: the nearest country there is named."""
+    work = dataclasses.replace(BUSY, residency=("EU",), rtt_ms=(5.0, 90.0, 40.0))
+    places = (Place(region="r0", jurisdiction="EU"), Place(region="r1"), Place(region="r2", jurisdiction="CH"))
+    offers = [on_demand(2 * USD, pool) for pool in range(3)]
+    row = only(make(offers=offers, work=[work], hours=HOURS, places=places, limits=Limits(quotas=(quota(7),))))
+    assert row[:3] == ("quota[aws/r0/n]", "nodes", 3)
+    assert "residency[a] +1 country (CH)" in row.detail
 
 
 def test_a_workload_that_nothing_can_run() -> None:
