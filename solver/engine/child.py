@@ -21,8 +21,10 @@ from ..errors import EngineError, PlannerError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..bill import Decision
     from ..problem import Problem
     from ..rules.base import Rule
+    from .run import Outcome
 
 GIB = 2**30
 LIBRARIES = (  # of the engine: loaded before memory is limited, as they fail in odd ways when it is refused
@@ -45,6 +47,21 @@ class Task:
     seed: int
     deterministic: bool
     memory_limit_gib: float | None = None  # beyond what the process holds when it begins to search
+
+    def search(self, report: Callable[[str, float, float], None], keep: Callable[[Decision, float], None]) -> Outcome:
+        """Do it, in this process."""
+        from .run import run
+
+        return run(
+            self.problem,
+            self.rules,
+            time_limit_s=self.time_limit_s,
+            gap=self.gap,
+            seed=self.seed,
+            deterministic=self.deterministic,
+            report=report,
+            keep=keep,
+        )
 
 
 def main() -> None:
@@ -88,19 +105,11 @@ def out_of_memory(words: str) -> bool:
 
 
 def _search(task: Task, tell: Callable[..., None]) -> None:
-    from .run import run
-
     if task.memory_limit_gib is not None:
         _limit_memory(task.memory_limit_gib)
-    outcome = run(
-        task.problem,
-        task.rules,
-        time_limit_s=task.time_limit_s,
-        gap=task.gap,
-        seed=task.seed,
-        deterministic=task.deterministic,
-        report=lambda phase, bound, cost: tell("report", phase, bound, cost),
-        keep=lambda decision, bound: tell("keep", decision, bound),
+    outcome = task.search(
+        lambda phase, bound, cost: tell("report", phase, bound, cost),
+        lambda decision, bound: tell("keep", decision, bound),
     )
     tell("outcome", outcome)
 

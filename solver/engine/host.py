@@ -122,19 +122,8 @@ def _rescued(best: Best, end: BaseException) -> Outcome:
 
 def _here(task: Task, best: Best) -> Outcome:
     """Search in this process: what the back-ends print is seen, and nobody keeps them to the time limit."""
-    from .run import run
-
     try:
-        return run(
-            task.problem,
-            task.rules,
-            time_limit_s=task.time_limit_s,
-            gap=task.gap,
-            seed=task.seed,
-            deterministic=task.deterministic,
-            report=best.hear,
-            keep=best.keep,
-        )
+        return task.search(best.hear, best.keep)
     except MemoryError:
         raise _out_of_memory(None) from None
 
