@@ -137,6 +137,15 @@ def test_owned_nodes_are_held_all_of_them() -> None:
     assert found == [{"commitment"}, set(), {"commitment"}]
 
 
+@pytest.mark.parametrize(("most", "wrong"), [(2, set()), (1, {"quota"})])
+def test_a_commitment_counts_while_it_is_in_force(most: int, wrong: set[str]) -> None:
+    """Two nodes committed in the first block, two on demand in the second: never more than two at once."""
+    offers = [on_demand(USD), commitment(USD, active=(True, False), paid=(10,))]
+    quotas = (Quota(name="q", pools=(0,), kind="any", max_nodes=most),)
+    problem = make(offers=offers, work=[Work()], hours=[(10,), (14,)], limits=Limits(quotas=quotas))
+    assert broken(problem, Choice(run={(0,): (2, 2)}, bought={0: (0, 2)}, held={1: 2})) == wrong
+
+
 def test_a_run_has_one_gang_in_one_place() -> None:
     """Two gangs at once, and two places one after the other, are two too many."""
     work = [Work(total=20, kind="training", gang=(1, 1))]
