@@ -147,6 +147,7 @@ def most_replicas(problem: Problem, rows: Array) -> Array:
     """Replicas beyond which a candidate alone has capacity to spare in a block; float [C, B].
 
     A flow needs at most ⌈demand ÷ capacity⌉; a run takes one gang; a divisible job at most all its work in one block.
+    No more than the quotas of its pool allow.
     """
     c, s, blocks = problem.candidates, problem.sources, problem.blocks
     capacity = np.maximum(c.units_per_hour[rows, None], 1)
@@ -155,4 +156,17 @@ def most_replicas(problem: Problem, rows: Array) -> Array:
     np.add.at(demand, s.workload, s.units_per_hour + np.where(s.window, -(-s.total_units[:, None] // hours), 0))
     most = np.ceil(demand[c.workload[rows]] / capacity)
     training = (problem.workloads.kind[c.workload[rows]] == "training")[:, None]
-    return np.where(training, np.minimum(most, 1), most)
+    most = np.where(training, np.minimum(most, 1), most)
+    allowed = np.floor(allowed_nodes(problem)[c.market[rows], c.pool[rows]] / c.nodes_per_replica[rows])
+    return np.minimum(most, allowed[:, None])
+
+
+def allowed_nodes(problem: Problem) -> Array:
+    """Nodes that the quotas of a pool allow on each market, float [2, Q]; inf where there is no quota."""
+    made = np.full((2, len(problem.pool_shape)), np.inf)
+    for quota in problem.limits.quotas:
+        pools = list(quota.pools)
+        for market in (FIRM, SPOT):
+            if quota.kind in ("any", ("on_demand", "spot")[market]):
+                made[market, pools] = np.minimum(made[market, pools], quota.max_nodes)
+    return made

@@ -6,6 +6,7 @@ whatever a column could earn beyond its cost at the most it may be used. Nothing
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +25,24 @@ if TYPE_CHECKING:
     from .rounding import Cuts
 
 Array = np.ndarray[Any, np.dtype[Any]]
+NOISE = 1e-9
 
 
-def dual_bound(program: Program, duals: Array) -> tuple[float, Array]:
-    """Lower bound of a program from any row prices, and the reduced costs they leave [n]."""
+def dual_bound(program: Program, duals: Array) -> float:
+    """Lower bound of a program from any row prices."""
+    of_rows, of_columns = dual_terms(program, duals)
+    return float(of_rows.sum() + of_columns.sum())
+
+
+def dual_terms(program: Program, duals: Array) -> tuple[Array, Array]:
+    """What rows [m] and columns [n] add to the lower bound of a program at any row prices."""
     y = np.where(np.isinf(program.row_lower), np.minimum(duals, 0), duals)
     y = np.where(np.isinf(program.row_upper), np.maximum(y, 0), y)
     reduced = program.cost - program.matrix.T @ y
     rhs = np.where(y > 0, program.row_lower, np.where(y < 0, program.row_upper, 0.0))
-    at = np.where(
-        reduced > 0,
-        program.lower,
-        np.where(np.isinf(program.upper) & (reduced > -1e-9), program.lower, program.upper),  # noqa: PLR2004
-    )
-    return float(rhs @ y + (np.where(reduced == 0, 0.0, reduced) * np.where(reduced == 0, 0.0, at)).sum()), reduced
+    endless = np.isinf(program.upper) & (reduced > -NOISE)  # beyond rounding noise it is worth what it is worth
+    at = np.where((reduced > 0) | endless, program.lower, program.upper)
+    return rhs * y, np.where(reduced == 0, 0.0, reduced) * np.where(reduced == 0, 0.0, at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,10 @@ class Prices:
     month: Array  # [P, S], of a dollar
     hour: Array  # [B], of a dollar an hour
     carbon: float  # of a kilogram
+
+    def without_quotas(self) -> Prices:
+        """The same with nothing to pay for quotas."""
+        return dataclasses.replace(self, quota=np.zeros_like(self.quota))
 
 
 def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:  # noqa: C901
@@ -187,47 +196,82 @@ def _share_worth(problem: Problem, prices: Prices, w: int, rows: Array, capacity
 class Survey:
     """Every candidate at the prices."""
 
-    loss: Array  # float [C] most that a candidate could earn, to be taken off the bound; 0 for those priced out
+    loss: Array  # float [W] most that the closed candidates of a workload could earn, to be taken off the bound
+    gain: Array  # float [C] what a closed candidate earns in the blocks where none earns more
     reduced: dict[int, Array]  # workload -> float32 [n, B] reduced cost of a replica in a block
     rows: dict[int, Array]  # workload -> int64 [n] candidates
+    node: Array  # float [Q, B] price of a firm node
 
 
 def survey(problem: Problem, prices: Prices, cuts: Cuts, is_open: Array) -> Survey:
     """Reduced cost of every candidate; the node prices of pools without an open candidate are chosen to suit.
 
-    A closed pool's node is priced at what its best user would pay, but not above on demand, nor such that a
-    commitment would pay: only what is left after that can be earned.
+    Only what is left after the price of nodes can be earned.
     """
     c, m = problem.candidates, market(problem, prices)
-    node = np.full(m.on_demand.shape, -1.0)
-    for pool, y in prices.node.items():
-        node[pool] = y
     values: dict[int, Array] = {}
     rows_of = {w: np.flatnonzero(c.workload == w) for w in range(len(problem.workloads.name))}
-    asked = np.zeros(node.shape)
+    asked = np.zeros(m.on_demand.shape)
     for w, rows in rows_of.items():
         values[w] = worth(problem, prices, cuts, w, rows) - c.nodes_per_replica[rows, None] * m.carbon[c.pool[rows]]
         firm = c.market[rows] == FIRM
         np.maximum.at(asked, c.pool[rows[firm]], values[w][firm] / c.nodes_per_replica[rows[firm], None])
-    closed = node[:, 0] < 0
-    node[closed] = np.minimum(asked, m.on_demand)[closed]
-    scale = np.ones(len(node))
-    sums = (node[problem.offers.pool[m.offers]] * problem.offers.active[m.offers]).sum(axis=1)
-    fine = np.where(sums > 0, np.minimum(1.0, np.maximum(m.commitment, 0) / np.maximum(sums, 1e-300)), 1.0)
-    np.minimum.at(scale, problem.offers.pool[m.offers], fine)
-    node[closed] *= scale[closed, None]
-    loss, reduced = np.zeros(len(c.pool)), {}
+    node = node_prices(problem, prices, m, asked)
+    loss, gain, reduced = np.zeros(len(rows_of)), np.zeros(len(c.pool)), {}
     for w, rows in rows_of.items():
         firm = (c.market[rows] == FIRM)[:, None]
         price = np.where(
             firm, node[c.pool[rows]], np.where(np.isfinite(m.spot[c.pool[rows]]), m.spot[c.pool[rows]], 1e30)
         )
         left = c.nodes_per_replica[rows, None] * price - values.pop(w)
-        earned = np.maximum(-left, 0) * most_replicas(problem, rows)
-        if problem.workloads.kind[w] == "training":
-            loss[rows] = np.maximum(earned.sum(axis=1) - prices.place[w], 0)
-        else:
-            loss[rows] = earned.sum(axis=1)
         reduced[w] = left.astype(np.float32)
-    loss[is_open] = 0.0
-    return Survey(loss=loss, reduced=reduced, rows=rows_of)
+        earned = np.where(is_open[rows, None], 0.0, np.maximum(-left, 0))
+        loss[w], gain[rows] = _earned(problem, prices, w, rows, earned)
+    return Survey(loss=loss, gain=gain, reduced=reduced, rows=rows_of, node=node)
+
+
+def node_prices(problem: Problem, prices: Prices, m: Market, asked: Array) -> Array:
+    """A price of a firm node in every pool and block [Q, B], as near as can be to what its best user would pay.
+
+    The relaxation leaves prices open where nodes are not used, and says nothing of closed pools. A node may cost up to
+    on demand, unless a commitment would pay at such prices; that changes nothing of the bound but what is earned.
+    """
+    o, base = problem.offers, np.zeros(m.on_demand.shape)
+    for priced, y in prices.node.items():
+        base[priced] = y
+    wish = np.maximum(np.minimum(asked, m.on_demand), base)
+    wish[o.pool[o.owned_nodes > 0]] = base[o.pool[o.owned_nodes > 0]]
+    pool, active = o.pool[m.offers], o.active[m.offers]
+    slack = m.commitment - (base[pool] * active).sum(axis=1)
+    more = ((wish - base)[pool] * active).sum(axis=1)
+    scale = np.ones(len(base))
+    np.minimum.at(scale, pool, np.clip(slack / np.maximum(more, 1e-300), 0.0, 1.0))
+    return np.asarray(base + scale[:, None] * (wish - base))
+
+
+def _earned(problem: Problem, prices: Prices, w: int, rows: Array, earned: Array) -> tuple[float, Array]:
+    """What candidates that earn so much a replica in a block [n, B] could earn together, and each [n].
+
+    A run takes one place. A cheapest plan serves a flow with less than one replica beyond its demand for each of its
+    sources, and a divisible job with less than one block beyond its work, so that the best earner of a unit bounds all;
+    caps on spot by region can ask for more, then every candidate counts.
+    """
+    most = most_replicas(problem, rows)
+    if not earned.any():
+        return 0.0, np.zeros(len(rows))
+    s, capacity = problem.sources, problem.candidates.units_per_hour[rows, None]
+    sources = np.flatnonzero(s.workload == w)
+    kind = str(problem.workloads.kind[w])
+    if kind == "training":
+        each = np.maximum((earned * most).sum(axis=1) - prices.place[w], 0)
+        return float(each.max(initial=0.0)), each
+    if kind == "batch" or any(workload == w and r >= 0 for workload, r in prices.share):
+        each = (earned * most).sum(axis=1)
+        return float(each.sum()), each
+    unit = earned / np.maximum(capacity, 1)
+    units_needed = s.units_per_hour[sources].sum(axis=0) + len(sources) * int(capacity.max())
+    best = unit.argmax(axis=0)
+    at = np.arange(unit.shape[1])
+    each = np.zeros(len(rows))
+    np.add.at(each, best, unit[best, at] * units_needed)
+    return float((unit[best, at] * units_needed).sum()), each

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..model import Program
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Name = Literal["highs", "scip"]
+Name = Literal["highs", "scip", "glop"]
 MAX_COEFFICIENT = 1e15  # a finite bound beyond it has misled solvers: it is given as infinite
 
 
@@ -56,7 +56,9 @@ def solve(
     from ortools.math_opt.core.python import solver
     from ortools.math_opt.python import callback, init_arguments, model_parameters, parameters
 
-    kinds = {"highs": parameters.SolverType.HIGHS, "scip": parameters.SolverType.GSCIP}
+    kinds = {
+        "highs": parameters.SolverType.HIGHS, "scip": parameters.SolverType.GSCIP, "glop": parameters.SolverType.GLOP,
+    }  # fmt: skip
     if program.shape[1] == 0:
         return Answer(status="optimal", values=np.zeros(0), objective=0.0, bound=0.0, duals=np.zeros(program.shape[0]))
     try:
@@ -87,6 +89,11 @@ def solve(
     except EngineError:
         raise
     except Exception as error:  # back-ends surface as StatusNotOk, AttributeError, RuntimeError ...  # noqa: BLE001
+        second: dict[Name, Name] = {"highs": "scip" if program.whole.any() else "glop"}
+        if engine in second:  # a fault of one engine on one program is not the end: another has its own
+            return solve(
+                program, engine=second[engine], time_limit_s=time_limit_s, gap=gap, seed=seed, node_limit=node_limit
+            )
         mend = "try another time limit or gap; if it stays, report the spec"
         raise EngineError(f"{engine} refused the model: {str(error)[:300]}", where="engine", mend=mend) from None
     return _answer(result, program)

@@ -1,14 +1,17 @@
-"""Good whole plans from the relaxation: jobs first, then commitments and each block's replicas in turn."""
+"""Good whole plans from the relaxation: jobs are settled, commitments rounded, flows filled, and each then improved."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import mathopt
-from .parts import objective, solve_parts
+from .duals import market, read_prices
+from .fill import Room, fill, improve
+from .parts import improve_parts, objective, residual, solve_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,47 +23,112 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LINKING_ROWS = frozenset({"monthly budget", "carbon"})
-TURNS = 6
-ENOUGH = 1e-5
+TURNS = 3
+SMALL = 20_000  # columns of a program that is also searched whole
+ENOUGH = 1e-4
+TINY = 1e-6
 
 
-def search(root: Root, *, stop: Callable[[], bool], report: Callable[[float], None], effort: Effort) -> Array | None:
-    """Whole values of the root's program, or None. `report` hears the dollars of each better one."""
+def search(
+    root: Root,
+    *,
+    stop: Callable[[float], bool],
+    report: Callable[[Array, float], None],
+    effort: Effort,
+    seconds: Callable[[], float],
+) -> Array | None:
+    """Whole values of the root's program, or None.
+
+    `stop(cost)` is asked whether a plan of that cost is good enough, or time is out; `report(values, cost)` hears
+    of each better plan; `seconds()` are left for a search of the whole program, where that is small.
+    """
     f, program = root.formulation, closed(root.program, root.owed)
-    jobs = fix_jobs(root, program, effort.seed)
-    if jobs is None:
-        return None
-    fixed, values = jobs
-    loose = without(f, program, LINKING_ROWS)
-    best, best_cost = None, math.inf
-    committed = np.zeros(program.shape[1], dtype=bool)
-    committed[f.committed] = True
-    values[f.committed] = np.round(values[f.committed])
-    replicas = ~committed & ~fixed
-    replicas[f.on_demand.ravel()] = False
-    for turn in range(TURNS):
-        found = solve_parts(loose, fixed | committed, values, stop=stop, effort=effort)
-        if found is None:
-            break
-        again = solve_parts(loose, fixed | replicas, found, stop=stop, effort=effort)
-        found = found if again is None or objective(loose, again) > objective(loose, found) else again
-        cost = objective(program, found)
-        if cost < best_cost * (1 - ENOUGH):
-            best, best_cost = found, cost
-            report(cost + f.model.constant)
-        elif turn or stop():
-            break
-        values = found.copy()
+    best, best_cost, guide, kept = _turns(root, program, stop, report, effort)
+    if best is not None and guide is not None and not stop(best_cost):
+        loose, cost = priced_apart(f, program, guide[1])[0], best_cost
+        better = improve_parts(loose, kept, best, guide[0], stop=lambda saved: stop(cost - saved), effort=effort)
+        if objective(program, better) < best_cost:
+            best, best_cost = better, objective(program, better)
+            report(best, best_cost)
+    if program.shape[1] <= SMALL and not stop(best_cost):
+        answer = effort.solve(program, gap=ENOUGH, seconds=seconds())
+        if answer.values is not None:
+            found = np.where(program.whole, np.round(answer.values), answer.values)
+            if objective(program, found) < best_cost:
+                best, best_cost = found, objective(program, found)
+                report(best, best_cost)
     return best
 
 
-def without(f: Formulation, program: Program, names: frozenset[str]) -> Program:
-    """The program without some groups of rows."""
-    keep = np.ones(program.shape[0], dtype=bool)
+def _turns(
+    root: Root, program: Program, stop: Callable[[float], bool], report: Callable[[Array, float], None], effort: Effort
+) -> tuple[Array | None, float, tuple[Array, Array] | None, Array]:
+    """Fill, then choose the commitments for what is filled, as long as that helps.
+
+    Returns the best values and their cost, values and row prices of the relaxation they come from, and the mask [n] of
+    what it kept.
+    """
+    f, values = root.formulation, root.values.copy()
+    job_rows = settle_jobs(f, values)
+    values[f.committed] = np.round(values[f.committed])
+    kept = np.zeros(program.shape[1], dtype=bool)
+    for columns in (f.replicas[job_rows], f.placed, f.committed):
+        kept[columns.ravel()] = True
+    whole = kept.copy()
+    whole[f.replicas.ravel()] = True
+    best, best_cost, used = None, math.inf, None
+    for _ in range(TURNS):
+        guide = mathopt.solve(fixed(root.program, kept, values).relaxed(), seed=effort.seed)
+        if guide.values is None or guide.duals is None:
+            break
+        values = np.where(kept, values, guide.values)
+        prices = read_prices(f, guide.duals, root.cuts)
+        values[f.replicas] = fill(f, values, market(f.problem, prices))
+        for _ in range(TURNS):
+            values[f.replicas] = improve(
+                f, values, market(f.problem, prices.without_quotas()), partial(stop, best_cost)
+            )
+        found = complete(program, whole, values, effort)
+        if found is None or objective(program, found) >= best_cost * (1 - ENOUGH):
+            break
+        best, best_cost, used = found, objective(program, found), (guide.values, guide.duals)
+        report(best, best_cost)
+        again = solve_parts(program, ~held_columns(f, program), found, stop=partial(stop, best_cost), effort=effort)
+        if again is None or objective(program, again) >= best_cost * (1 - ENOUGH) or stop(best_cost):
+            break
+        best, best_cost, values = again, objective(program, again), again
+        report(best, best_cost)
+    return best, best_cost, used, kept
+
+
+def priced_apart(f: Formulation, program: Program, duals: Array) -> tuple[Program, float]:
+    """The program without the rows that link all blocks, which are priced instead, and the dollars these add."""
+    linking = np.zeros(program.shape[0], dtype=bool)
     for group in f.model.groups:
-        if group.name in names:
-            keep[group.rows.ravel()] = False
-    return program.take(np.flatnonzero(keep), np.arange(program.shape[1]))
+        linking[group.rows.ravel()] = group.name in LINKING_ROWS
+    y = np.where(linking, np.minimum(duals, 0.0), 0.0)  # rows of the kind "at most"
+    left = program.take(np.flatnonzero(~linking), np.arange(program.shape[1]))
+    constant = float(y[linking] @ program.row_upper[linking]) if linking.any() else 0.0
+    return left.replace(cost=program.cost - program.matrix.T @ y), constant
+
+
+def complete(program: Program, whole: Array, values: Array, effort: Effort) -> Array | None:
+    """All columns from the whole ones (mask [n]); where those do not do, the parts concerned are solved anew."""
+    rest, free = residual(program, whole, values)
+    answer = mathopt.solve(rest, seed=effort.seed)
+    if answer.values is None:
+        return solve_parts(program, whole & ~program.whole, values, stop=lambda: False, effort=effort)
+    made = np.where(whole, values, 0.0)
+    made[free] = answer.values
+    return made
+
+
+def held_columns(f: Formulation, program: Program) -> Array:
+    """Commitments and what is bought beside them, as a mask [n]."""
+    made = np.zeros(program.shape[1], dtype=bool)
+    made[f.committed] = True
+    made[f.on_demand.ravel()] = True
+    return made
 
 
 def closed(program: Program, columns: Array) -> Program:
@@ -70,77 +138,74 @@ def closed(program: Program, columns: Array) -> Program:
     return program.replace(upper=upper, lower=np.minimum(program.lower, upper))
 
 
-def fix_jobs(root: Root, program: Program, seed: int) -> tuple[Array, Array] | None:
-    """Place each run, and settle in which blocks jobs work; returns the mask of settled columns and all values [n].
+def fixed(program: Program, mask: Array, values: Array) -> Program:
+    """The program with some columns (mask [n]) fixed to their values."""
+    return program.replace(lower=np.where(mask, values, program.lower), upper=np.where(mask, values, program.upper))
 
-    A run goes where the relaxation puts most of it; the relaxation is then solved again, and its blocks are rounded
-    so that the work is done.
+
+def settle_jobs(f: Formulation, values: Array) -> Array:
+    """Place each run and choose the blocks in which jobs work, in place; returns the rows of jobs' candidates.
+
+    A run goes where the relaxation puts most of it, and works in the blocks where the relaxation works most.
     """
-    f, values = root.formulation, root.values.copy()
-    fixed = np.zeros(program.shape[1], dtype=bool)
-    p = f.problem
-    kinds = p.workloads.kind[f.of("workload")]
-    job_rows = np.flatnonzero(kinds != "serving")
-    if not len(job_rows):
-        return fixed, values
-    runs = f.of("workload")[f.gangs]
-    elsewhere: list[Array] = []
-    for w in np.unique(runs).tolist():
-        mine = np.flatnonzero(runs == w)
-        chosen = mine[values[f.placed[mine]].argmax()]
-        others = mine[mine != chosen]
-        elsewhere += [f.placed[others], f.replicas[f.gangs[others]].ravel()]
-    narrowed = closed(program, np.concatenate([*elsewhere, np.zeros(0, dtype=np.int64)]))
-    answer = mathopt.solve(narrowed.relaxed(), seed=seed)
-    if answer.values is None:
-        return None
-    values = answer.values
-    values[f.placed] = np.ceil(values[f.placed] - 1e-6)
-    for w in np.unique(f.of("workload")[job_rows]).tolist():
-        _settle(f, narrowed, values, w)
-    fixed[f.placed] = True
-    fixed[f.replicas[job_rows].ravel()] = True
-    return fixed, values
+    p, workload = f.problem, f.of("workload")
+    job_rows = np.flatnonzero(p.workloads.kind[workload] != "serving")
+    relaxed = values[f.replicas].copy()
+    values[f.replicas[job_rows]] = 0.0
+    room = Room.of(f, values[f.committed])
+    for w in np.unique(workload[job_rows]).tolist():
+        rows = np.flatnonzero(workload == w)
+        wish = relaxed[rows]
+        if p.workloads.kind[w] == "training":
+            mine = np.flatnonzero(np.isin(f.gangs, rows))
+            chosen = mine[values[f.placed[mine]].argmax()]
+            values[f.placed[mine]] = 0.0
+            values[f.placed[chosen]] = 1.0
+            capacity = f.of("units_per_hour")[rows].astype(float)
+            at = np.flatnonzero(rows == f.gangs[chosen])
+            rows, wish = rows[at], (capacity[:, None] * wish).sum(axis=0)[None, :] / capacity[at][:, None]
+        made = _settle(f, w, rows, wish, room)
+        values[f.replicas[rows]] = made
+        room.add(f, rows, made)
+    return job_rows
 
 
-def _settle(f: Formulation, program: Program, values: Array, w: int) -> None:
-    """Round a job's replicas in place: down, then one more where the relaxation wants most, until the work is done."""
+def _settle(f: Formulation, w: int, rows: Array, wish: Array, room: Room) -> Array:
+    """Whole replicas [n, B] of a job: the wish rounded down, then one more where it wants most until work is done."""
     p = f.problem
-    rows = np.flatnonzero(f.of("workload") == w)
     capacity, hours = f.of("units_per_hour")[rows].astype(float), p.blocks.total_hours.astype(float)
     source = int(np.flatnonzero(p.sources.workload == w)[0])
-    total = float(p.sources.total_units[source])
-    relaxed, most = values[f.replicas[rows]], program.upper[f.replicas[rows]]
-    made = np.floor(relaxed + 1e-6)
-    usable = p.sources.window[source][None, :] & (most > made)
+    total, work = float(p.sources.total_units[source]), capacity[:, None] * hours
+    most = room.left()[f.of("market")[rows], room.at(f, rows)] // f.of("nodes_per_replica")[rows, None]
+    if p.workloads.kind[w] == "training":
+        most = np.minimum(most, 1)
+    most = np.where(p.sources.window[source], np.maximum(most, 0), 0)
+    made = np.minimum(np.floor(wish + TINY), most)
     for s in range(len(p.blocks.probability)):
         mine = p.blocks.scenario == s
-        left = total - float(values[f.unserved[source, s]]) * f.unit[w] - (capacity @ made[:, mine]) @ hours[mine]
-        while left > 1e-9 * total:
-            work = capacity[:, None] * hours
-            room = usable & mine & (made < most)
-            if not room.any():
+        left = total - (capacity @ made[:, mine]) @ hours[mine]
+        while left > 0:
+            able = mine & (made < most)
+            if not able.any():
                 break
-            wish = np.where(room, relaxed - made, -np.inf)
-            best = wish.max()
-            if best > 1e-6:  # noqa: PLR2004
-                at = np.unravel_index(wish.argmax(), wish.shape)
-            else:  # the smallest block that finishes the work, else the largest
-                ends = room & (work >= left)
-                size = np.where(ends, work, np.inf) if ends.any() else np.where(room, -work, np.inf)
+            more = np.where(able, wish - made, -np.inf)
+            at = np.unravel_index(more.argmax(), more.shape)
+            if more[at] <= TINY:  # beyond the wish: the smallest block that finishes the work, else the largest
+                ends = able & (work >= left)
+                size = np.where(ends, work, np.inf) if ends.any() else np.where(able, -work, np.inf)
                 at = np.unravel_index(size.argmin(), size.shape)
             made[at] += 1
             left -= work[at]
-        _trim(made, relaxed, capacity[:, None] * hours, mine, -left)
-    values[f.replicas[rows]] = made
+        _trim(made, wish, work, mine, -left)
+    return np.asarray(made.astype(np.int64))
 
 
-def _trim(made: Array, relaxed: Array, work: Array, mine: Array, spare: float) -> None:
-    """Take back blocks that the work does not need, largest first among those least wanted."""
-    wanted = np.where((made > 0) & mine, made - relaxed, -np.inf)
-    for flat in np.argsort(-wanted, axis=None):
-        at = np.unravel_index(flat, wanted.shape)
-        if wanted[at] <= 1e-6:  # noqa: PLR2004
+def _trim(made: Array, wish: Array, work: Array, mine: Array, spare: float) -> None:
+    """Take back blocks that the work does not need, those least wanted first."""
+    excess = np.where((made > 0) & mine, made - wish, -np.inf)
+    for flat in np.argsort(-excess, axis=None):
+        at = np.unravel_index(flat, excess.shape)
+        if excess[at] <= TINY:
             return
         if work[at] <= spare:
             made[at] -= 1

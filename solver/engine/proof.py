@@ -1,4 +1,8 @@
-"""The last proof: what no better plan can use is closed by its reduced cost, and a tree search bounds the rest."""
+"""The last proof: blocks on their own, at the relaxation's prices of all that links them, each a search of its own.
+
+Any prices of the right sign on the rows that link blocks (commitments, budgets, jobs) leave a lower bound: the sum of
+the cheapest whole plans of the parts that remain. What no better plan can use is closed before by its reduced cost.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formulation import Formulation, formulate
-from . import rounding
-from .parts import Effort, components
-from .primal import closed
+from ..problem import FIRM, SPOT
+from . import mathopt, rounding
+from .duals import dual_terms
+from .fill import sets_of_sources
+from .parts import Effort, at_once, components
+from .primal import LINKING_ROWS, closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..model import Program
     from ..problem import Problem
     from ..rules.base import Rule
     from .relaxation import Root
@@ -21,6 +29,14 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 MARGIN = 1e-6  # of the cost, so that rounding noise closes nothing
 MOST_COLUMNS = 400_000
+APART = frozenset({"work", "gang", "one place", "nodes"})
+SHARE = 0.3  # of the gap asked for, for each part
+LEAST_S = 0.2  # seconds of a part
+
+
+def in_reach(problem: Problem) -> bool:
+    """Whether a problem is small enough for this proof."""
+    return len(problem.candidates.pool) * problem.blocks.count <= MOST_COLUMNS
 
 
 def prove(
@@ -32,36 +48,109 @@ def prove(
     left: Callable[[], float],
     gap: float,
     effort: Effort,
-) -> tuple[float, Formulation, Array | None] | None:
-    """Lower bound over every candidate, and the best whole values of the program that was searched.
-
-    A plan that uses a column costs at least the root's bound plus the column's reduced cost: where that passes the
-    cost in hand, the column is in no better plan. None when too much stays open.
-    """
+) -> float:
+    """Lower bound in dollars over every candidate."""
     slack = cost * (1 + MARGIN) - root.survey_bound
     is_open = np.zeros((len(problem.candidates.pool), problem.blocks.count), dtype=bool)
     for w, rows in root.survey.rows.items():
         is_open[rows] = root.survey.reduced[w] <= slack
     kept = np.flatnonzero(is_open.any(axis=1))
-    if is_open.sum() > MOST_COLUMNS:
-        return None
     f = formulate(problem, rules, kept, direct=True)
     owed = np.concatenate([f.obligations(), rounding.add(f, root.cuts)])
     program = closed(f.model.program(), np.concatenate([owed, f.replicas[~is_open[kept]]]))
-    values, bound = np.zeros(program.shape[1]), f.model.constant
-    row_label, column_label = components(program)
-    live = np.flatnonzero(program.upper > 0)
-    parts = np.unique(column_label[live])
-    for position, part in enumerate(parts.tolist()):
-        columns = np.flatnonzero(column_label == part)
-        piece = program.take(np.flatnonzero(row_label == part), columns)
-        seconds = max(0.2, 0.8 * left() / (len(parts) - position))
-        answer = effort.solve(piece, gap=0.7 * gap, seconds=seconds)
-        if answer.status == "infeasible":
-            return None
-        bound += answer.bound
-        if answer.values is None:
-            values = np.full(0, np.nan)
-        elif len(values):
-            values[columns] = np.where(piece.whole, np.round(answer.values), answer.values)
-    return bound, f, (values if len(values) else None)
+    apart, constant = _apart(f, program, root)
+    apart = _thinned(f, apart)
+    return f.model.constant + constant + _sum_of_parts(apart, cost - f.model.constant - constant, left, gap, effort)
+
+
+def _apart(f: Formulation, program: Program, root: Root) -> tuple[Program, float]:
+    """The program without the rows that link blocks, priced instead, and the dollars these add."""
+    linking, y = np.zeros(program.shape[0], dtype=bool), _prices(f, root)
+    for group in f.model.groups:
+        linking[group.rows.ravel()] = group.name in LINKING_ROWS | APART
+    linking[program.matrix[:, f.committed].nonzero()[0]] = True
+    y = np.where(linking, y, 0.0)
+    y = np.where(np.isinf(program.row_lower), np.minimum(y, 0), y)
+    y = np.where(np.isinf(program.row_upper), np.maximum(y, 0), y)
+    rhs = np.where(y > 0, program.row_lower, np.where(y < 0, program.row_upper, 0.0))
+    rest = program.take(np.flatnonzero(~linking), np.arange(program.shape[1]))
+    return rest.replace(cost=program.cost - program.matrix.T @ y), float(rhs @ y)
+
+
+def _thinned(f: Formulation, program: Program) -> Program:
+    """The program without replicas that others replace at no more cost, in each block of a flow.
+
+    Any number of replicas in no quota may stand in for another of the same market: of firm ones as many as hold as
+    much; of spot ones, whose share is limited, one that holds exactly as much.
+    """
+    p, workload, market = f.problem, f.of("workload"), f.of("market")
+    pools = {q for quota in p.limits.quotas for q in quota.pools}
+    free = ~np.isin(f.of("pool"), list(pools))
+    cost, upper = program.cost[f.replicas], program.upper.copy()
+    for w in np.flatnonzero(p.workloads.kind == "serving").tolist():
+        if len(sets_of_sources(f, w, np.flatnonzero(workload == w))) != 1:
+            continue
+        for side in (FIRM, SPOT):
+            rows = np.flatnonzero((workload == w) & (market == side))
+            live = upper[f.replicas[rows]] > 0
+            capacity = f.of("units_per_hour")[rows].astype(float)
+            kept = live & ~_replaced(cost[rows], capacity, live & free[rows, None], exact=side == SPOT)
+            upper[f.replicas[rows][live & ~kept]] = 0.0
+            stay = f.replicas[rows][kept & free[rows, None]]
+            upper[stay] = np.inf
+    return program.replace(upper=upper, lower=np.minimum(program.lower, upper))
+
+
+def _replaced(cost: Array, capacity: Array, able: Array, *, exact: bool) -> Array:
+    """Which replicas [n, B] others that are able to replace, at no more cost; of equals the first stays."""
+    made, position = np.zeros(cost.shape, dtype=bool), np.arange(len(cost))
+    for j in np.flatnonzero(able.any(axis=1)).tolist():
+        same = capacity == capacity[j]
+        times = np.ones(len(cost)) if exact else np.ceil(capacity / capacity[j])
+        total = times[:, None] * cost[j]
+        equal = (cost == total) & same[:, None]
+        better = (cost >= total) & ~(equal & (position <= j)[:, None])
+        made |= able[j] & better & (same if exact else np.ones(len(cost), dtype=bool))[:, None]
+    return made
+
+
+def _prices(f: Formulation, root: Root) -> Array:
+    """The relaxation's row prices at the same rows of a wider formulation; nodes at what the survey set."""
+    y = np.zeros(f.model.row_count)
+    known = {group.name: group for group in root.formulation.model.groups}
+    for group in f.model.groups:
+        if group.name == "nodes":
+            y[group.rows] = -root.survey.node[group.keys]
+        elif group.name in known:
+            other = known[group.name]
+            if group.keys is None or other.keys is None:
+                y[group.rows] = root.duals[other.rows]
+            else:
+                same = np.flatnonzero(np.isin(group.keys, other.keys))
+                at = {int(k): i for i, k in enumerate(other.keys)}
+                y[group.rows[same]] = root.duals[other.rows[[at[int(group.keys[i])] for i in same]]]
+    return y
+
+
+def _sum_of_parts(program: Program, cost: float, left: Callable[[], float], gap: float, effort: Effort) -> float:
+    """Sum of the parts' bounds: of their relaxations, and better ones while time and need last."""
+    prices = mathopt.solve(program.relaxed(), seed=effort.seed).duals
+    if prices is None:
+        return -np.inf
+    row_label, label = components(program)
+    count = 1 + int(max(label.max(initial=-1), row_label.max(initial=-1)))
+    of_rows, of_columns = dual_terms(program, prices)
+    bound = np.bincount(label, of_columns, count) + np.bincount(row_label, of_rows, count)
+    broken = np.unique(label[program.whole & (program.upper > 0)])
+    order = broken[np.argsort(-bound[broken], kind="stable")]
+
+    def search(i: int) -> None:
+        rows = np.flatnonzero(row_label == i)
+        if left() > 0 and len(rows) and bound.sum() < cost * (1 - gap):
+            piece = program.take(rows, np.flatnonzero(label == i))
+            found = effort.solve(piece, gap=SHARE * gap, seconds=max(LEAST_S, left()))
+            bound[i] = max(bound[i], found.bound)
+
+    if np.isfinite(bound).all():
+        at_once(search, order.tolist())
+    return float(bound.sum())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import EngineError
-from ..formulation import Formulation, formulate, offer_by_pool
+from ..formulation import Formulation, allowed_nodes, formulate, offer_by_pool
 from ..problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
 from . import mathopt, rounding
 from .duals import Survey, dual_bound, read_prices, survey
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FIRST = 3  # cheapest candidates of each workload, market and way to begin with
+UNLIMITED = 1e6  # nodes
+AMPLE = 3  # times the peak that the first candidates may serve
+MOST_FIRST = 24
 MOST_ROUNDS = 30
+LITTLE = 0.1  # of the gap asked for
+MANY = 120  # open candidates
 MOST_NEW = 6  # candidates of a workload added in a round
 THIN = 60  # blocks of the problem that is solved first
 LEAST_USE = 1e-7
@@ -40,10 +45,12 @@ class Root:
     formulation: Formulation
     program: Program
     values: Array
+    duals: Array
     bound: float  # dollars, over every candidate of the problem
     survey: Survey
     survey_bound: float  # dollars, what the survey's reduced costs add to
     owed: Array  # columns that are 0 in every plan: what must be served and is not
+    cost: float = np.inf  # dollars of the relaxation over the open candidates
     infeasible: bool = False
     converged: bool = False  # no candidate left out could earn its cost, no cut is missing
 
@@ -61,30 +68,49 @@ def first_candidates(problem: Problem) -> Array:
     for kind, market in ((ON_DEMAND, FIRM), (SPOT, SPOT)):
         offer = offer_by_pool(problem, kind)
         tables.append((np.where(offer >= 0, o.micro_usd_per_hour[offer], np.inf), market))
+    peak, most = most_needed(problem), np.minimum(allowed_nodes(problem)[FIRM], UNLIMITED)
     for w in range(len(problem.workloads.name)):
         for usd, market in tables:
             rows = np.flatnonzero((c.workload == w) & (c.market == market) & np.isfinite(usd[c.pool]))
-            unit = usd[c.pool[rows]] * c.nodes_per_replica[rows] / np.maximum(c.units_per_hour[rows], 1)
-            picked.append(rows[np.argsort(unit, kind="stable")[:FIRST]])
             small = usd[c.pool[rows]] * c.nodes_per_replica[rows]
-            picked.append(rows[np.argsort(small, kind="stable")[:1]])
+            unit = small / np.maximum(c.units_per_hour[rows], 1)
+            rows, small = rows[np.argsort(unit, kind="stable")], small[np.argsort(unit, kind="stable")]
+            room = most[c.pool[rows]] // c.nodes_per_replica[rows]
+            enough = np.cumsum(np.minimum(room * c.units_per_hour[rows].astype(float), peak[w]))
+            count = max(FIRST, 1 + int(np.searchsorted(enough, AMPLE * peak[w])))
+            picked += [rows[: min(count, MOST_FIRST)], rows[np.argsort(small, kind="stable")[:1]]]
     return np.unique(np.concatenate([*picked, np.zeros(0, dtype=np.int64)]))
 
 
+def most_needed(problem: Problem) -> Array:
+    """Units an hour of each workload at its peak; of a job, when it works through its window; float [W]."""
+    s, made = problem.sources, np.zeros(len(problem.workloads.name))
+    window = np.maximum((s.window * problem.blocks.total_hours).sum(axis=1), 1)
+    peak = s.units_per_hour.max(axis=1, initial=0) + s.total_units / window
+    np.add.at(made, s.workload, peak)
+    return made
+
+
 def solve_root(
-    problem: Problem, rules: Sequence[Rule], *, stop: Callable[[], bool], report: Callable[[float], None], seed: int = 0
+    problem: Problem,
+    rules: Sequence[Rule],
+    *,
+    stop: Callable[[], bool],
+    report: Callable[[float], None],
+    seed: int = 0,
+    gap: float = 0.0,
 ) -> Root:
-    """Cut and widen until nothing is left to gain, or `stop` says so. The bound holds at whichever point that is.
+    """Cut and widen until little beside the gap is left to gain, or `stop` says so. The bound holds at any point.
 
     The candidates to begin with are those that a thinned problem ends up using.
     """
     rows, small = first_candidates(problem), thin(problem, THIN)
     if small is not problem:
-        guide = _widen(small, rules, rows, stop, lambda _: None, seed)
+        guide = _widen(small, rules, rows, stop, lambda _: None, seed, gap)
         if not guide.infeasible:
             used = guide.values[guide.formulation.replicas].max(axis=1, initial=0) > LEAST_USE
             rows = guide.candidates[used]
-    return _widen(problem, rules, rows, stop, report, seed)
+    return _widen(problem, rules, rows, stop, report, seed, gap)
 
 
 def _widen(
@@ -94,8 +120,9 @@ def _widen(
     stop: Callable[[], bool],
     report: Callable[[float], None],
     seed: int,
+    gap: float,
 ) -> Root:
-    cuts, best = rounding.Cuts.none(), None
+    cuts, best, before = rounding.Cuts.none(), None, -np.inf
     for _ in range(MOST_ROUNDS):
         root = _round(problem, rules, rows, cuts, seed)
         if best is None or root.bound > best.bound:
@@ -103,12 +130,16 @@ def _widen(
         best = root if best is None or root.bound >= best.bound else _keep_bound(root, best.bound)
         if root.infeasible or stop():
             break
+        little, cost = LITTLE * gap * abs(root.cost), root.cost
+        if not _is_owing(root) and root.cost - best.bound <= little and cost - before <= little:
+            return dataclasses.replace(best, converged=True)
+        before = cost
         new = _entering(problem, root)
         more = rounding.violated(root.formulation, root.values)
         joined = cuts.join(more)
         if not len(new) and len(joined.size) == len(cuts.size):
             return dataclasses.replace(best, converged=True)
-        cuts, rows = joined, np.union1d(rows, new)
+        cuts, rows = joined, np.union1d(_wanted(root), new)
     if best is None:
         raise EngineError("the relaxation never started", where="engine")
     return best
@@ -121,41 +152,48 @@ def _round(problem: Problem, rules: Sequence[Rule], rows: Array, cuts: rounding.
     program = f.model.program()
     answer = mathopt.solve(program.relaxed(), seed=seed)
     if answer.values is None or answer.duals is None:
-        empty = Survey(loss=np.zeros(len(problem.candidates.pool)), reduced={}, rows={})
+        empty = Survey(
+            loss=np.zeros(0), gain=np.zeros(len(problem.candidates.pool)), reduced={}, rows={}, node=np.zeros((0, 0))
+        )
         return Root(
             candidates=rows, cuts=cuts, formulation=f, program=program, values=np.zeros(program.shape[1]),
-            bound=-np.inf, survey=empty, survey_bound=-np.inf, owed=owed, infeasible=True,
+            duals=np.zeros(program.shape[0]), bound=-np.inf, survey=empty, survey_bound=-np.inf, owed=owed,
+            infeasible=True,
         )  # fmt: skip
-    bound, _ = dual_bound(program.relaxed(), answer.duals)
+    bound = dual_bound(program.relaxed(), answer.duals)
     is_open = np.zeros(len(problem.candidates.pool), dtype=bool)
     is_open[rows] = True
     found = survey(problem, read_prices(f, answer.duals, cuts), cuts, is_open)
-    total = bound + f.model.constant - total_loss(problem, found.loss)
+    total = bound + f.model.constant - float(found.loss.sum())
     return Root(
-        candidates=rows, cuts=cuts, formulation=f, program=program, values=answer.values,
-        bound=total,
+        candidates=rows, cuts=cuts, formulation=f, program=program, values=answer.values, duals=answer.duals,
+        bound=total, cost=answer.objective + f.model.constant,
         survey_bound=total, survey=found, owed=owed,
     )  # fmt: skip
 
 
-def total_loss(problem: Problem, loss: Array) -> float:
-    """What closed candidates could earn together; a run takes one place only."""
-    c, total = problem.candidates, 0.0
-    for w in range(len(problem.workloads.name)):
-        mine = loss[c.workload == w]
-        total += float(mine.max(initial=0.0) if problem.workloads.kind[w] == "training" else mine.sum())
-    return total
-
-
 def _entering(problem: Problem, root: Root) -> Array:
     """The candidates of each workload that could earn most."""
-    c, loss, picked = problem.candidates, root.survey.loss, []
+    c, gain, picked = problem.candidates, root.survey.gain, []
     least = WORTH_IT * max(1.0, abs(root.bound)) / max(1, len(problem.workloads.name))
+    least = 0.0 if _is_owing(root) else least
     for w in range(len(problem.workloads.name)):
-        mine = np.flatnonzero((c.workload == w) & (loss > 0))
-        if loss[mine].sum() > least:
-            picked.append(mine[np.argsort(-loss[mine], kind="stable")[:MOST_NEW]])
+        mine = np.flatnonzero((c.workload == w) & (gain > 0))
+        if root.survey.loss[w] > least:
+            picked.append(mine[np.argsort(-gain[mine], kind="stable")[:MOST_NEW]])
     return np.concatenate([*picked, np.zeros(0, dtype=np.int64)])
+
+
+def _is_owing(root: Root) -> bool:
+    return bool(root.values[root.owed].max(initial=0.0) > LEAST_USE)
+
+
+def _wanted(root: Root) -> Array:
+    """The open candidates that are used, or nearly: when there are many the others leave."""
+    if len(root.candidates) < MANY:
+        return root.candidates
+    use = root.values[root.formulation.replicas].max(axis=1, initial=0) > LEAST_USE
+    return np.asarray(root.candidates[use])
 
 
 def _keep_bound(root: Root, bound: float) -> Root:

@@ -23,7 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LEAST_FRACTION = 0.02  # a smaller f gives large coefficients
 LEAST_VIOLATION = 0.02
 MOST_SIZES = 24
-SHORTFALL = 100.0  # times the dearest replica
+SHORTFALL = 3.0  # times the dearest replica
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +98,16 @@ def add(f: Formulation, cuts: Cuts) -> Array:
 
 def dearest_replica(problem: Problem) -> Array:
     """Dollars an hour of each workload's dearest replica on demand or spot, float [W]."""
-    c, o = problem.candidates, problem.offers
-    node = np.zeros(len(problem.pool_shape))
-    np.maximum.at(node, o.pool, o.micro_usd_per_hour / 1e6)
-    made = np.zeros(len(problem.workloads.name))
-    np.maximum.at(made, c.workload, node[c.pool] * c.nodes_per_replica)
+    c, made = problem.candidates, np.zeros(len(problem.workloads.name))
+    np.maximum.at(made, c.workload, dearest_node(problem)[c.pool] * c.nodes_per_replica)
     return made
+
+
+def dearest_node(problem: Problem) -> Array:
+    """Dollars an hour of a node of each pool at its dearest, float [Q]."""
+    node = np.zeros(len(problem.pool_shape))
+    np.maximum.at(node, problem.offers.pool, problem.offers.micro_usd_per_hour / 1e6)
+    return node
 
 
 def violated(f: Formulation, values: Array) -> Cuts:

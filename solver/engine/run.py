@@ -16,7 +16,8 @@ from ..formulation import formulate
 from . import mathopt, primal, relaxation
 from .assign import assign
 from .parts import Effort
-from .proof import prove
+from .proof import in_reach, prove
+from .rounding import dearest_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SMALL = 2500  # candidates × blocks of a model that is solved whole
-FOR_ROOT, FOR_PRIMAL = 0.5, 0.6  # of the time limit: by when the relaxation and the search for a plan stop
+FOR_ROOT, FOR_PRIMAL, ALL = 0.5, 0.6, 0.95  # of the time limit: by when the relaxation and the search for a plan stop
 MOST_NODES = 200  # of a tree when the run must not depend on a clock
-MUST = 1000  # times its price: what the search thinks of a unit that must be served and is not
+PRESS = (10.0, 1000.0)  # times the dearest replica: what the search thinks of a unit that must be served and is not
 MISSED = 1e-6
 ENGINES: tuple[mathopt.Name, ...] = ("highs", "scip")
 WHOLE_NODES = 100_000
@@ -99,25 +100,28 @@ def run(
     )
     if len(problem.candidates.pool) * problem.blocks.count <= SMALL:
         return _whole(search)
-    return _decomposed(dataclasses.replace(search, problem=pressed(problem)))
+    return _decomposed(search)
 
 
-def pressed(problem: Problem) -> Problem:
-    """The problem with a prohibitive price on what must be served, so that prices alone never leave it unserved."""
-    w = problem.workloads
-    price = np.where(w.must_serve, w.unserved_micro_usd_per_unit * MUST, w.unserved_micro_usd_per_unit)
+def pressed(problem: Problem, times: float) -> Problem:
+    """The problem with a prohibitive price on what must be served: so many times its dearest replica's.
+
+    Prices as low as that keep the numbers of the relaxation alike; a relaxation that leaves such units all the same
+    is asked again at a price beyond any doubt before anything is said of the problem.
+    """
+    w, c = problem.workloads, problem.candidates
+    unit = np.zeros(len(w.name))
+    np.maximum.at(
+        unit, c.workload, dearest_node(problem)[c.pool] * c.nodes_per_replica / np.maximum(c.units_per_hour, 1)
+    )
+    asked = np.ceil(unit * times * 1e6).astype(np.int64)
+    price = np.where(w.must_serve, np.maximum(asked, 1), w.unserved_micro_usd_per_unit)
     return dataclasses.replace(problem, workloads=dataclasses.replace(w, unserved_micro_usd_per_unit=price))
 
 
 def _decomposed(s: Search) -> Outcome:
     """Root bound over all candidates, a plan, and a last proof when the gap is still open."""
-    root = relaxation.solve_root(
-        s.problem,
-        s.rules,
-        stop=lambda: s.past(FOR_ROOT),
-        report=lambda b: s.report("bound", b, math.inf),
-        seed=s.effort.seed,
-    )
+    root = _root(s)
     f, bound, cost = root.formulation, root.bound, math.inf
     if root.infeasible or root.values[root.owed].max(initial=0.0) > MISSED:
         if not (root.converged or root.infeasible):
@@ -125,23 +129,52 @@ def _decomposed(s: Search) -> Outcome:
         values = None if root.infeasible else root.values
         return _outcome(f, values, bound, "infeasible")
 
-    def better(usd: float) -> None:
-        s.report("search", bound, usd)
+    share = FOR_PRIMAL if in_reach(s.problem) else ALL
 
-    values = primal.search(root, stop=lambda: s.past(FOR_PRIMAL), report=better, effort=s.effort)
+    def enough(usd: float) -> bool:
+        return s.past(share) or (usd + f.model.constant) * (1 - s.gap) <= bound
+
+    def better(values: Array, usd: float) -> None:
+        s.report("search", bound, usd + f.model.constant)
+        s.keep(decide(f, values, assign), bound)
+
+    values = primal.search(
+        root,
+        stop=enough,
+        report=better,
+        effort=s.effort,
+        seconds=lambda: s.left() - (1 - share) * s.time_limit_s,
+    )
     if values is None:
         raise _out_of_time()
     cost = price(f, values)
-    s.keep(decide(f, values, assign), bound)
-    if cost - bound > s.gap * cost and s.left() > 1:
+    if cost - bound > s.gap * cost and s.left() > 1 and in_reach(s.problem):
         found = prove(s.problem, s.rules, root, cost, left=s.left, gap=s.gap, effort=s.effort)
-        if found is not None:
-            bound = max(bound, min(found[0], cost))
-            if found[2] is not None and price(found[1], found[2]) < cost:
-                f, values, cost = found[1], found[2], price(found[1], found[2])
+        bound = max(bound, min(found, cost))
         s.report("proof", bound, cost)
-    reached = cost - bound <= s.gap * cost
-    return _outcome(f, values, bound, "gap reached" if reached else "time limit")
+    if cost - bound <= s.gap * cost:
+        return _outcome(f, values, bound, "gap reached")
+    return _outcome(f, values, bound, "time limit" if s.past(share) else "gap not reached")
+
+
+def _root(s: Search) -> relaxation.Root:
+    """The root relaxation; asked again at a higher price before it may say that something cannot be served."""
+    for times in PRESS[:-1]:
+        root = _root_at(s, times)
+        if not root.infeasible and root.values[root.owed].max(initial=0.0) <= MISSED:
+            return root
+    return _root_at(s, PRESS[-1])
+
+
+def _root_at(s: Search, times: float) -> relaxation.Root:
+    return relaxation.solve_root(
+        pressed(s.problem, times),
+        s.rules,
+        stop=lambda: s.past(FOR_ROOT),
+        report=lambda b: s.report("bound", b, math.inf),
+        seed=s.effort.seed,
+        gap=s.gap,
+    )
 
 
 def _outcome(f: Formulation, values: Array | None, bound: float, termination: Termination) -> Outcome:
