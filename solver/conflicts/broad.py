@@ -15,7 +15,7 @@ from ..engine.slack import Elastic
 from ..errors import EngineError
 from ..formulation import formulate
 from ..rules import RULES
-from .gives import gives
+from .gives import gives, without_quotas
 from .limits import DEMAND, GRAMS_IN_KG, MICRO, PERCENT, POLICY, SUPPLY, Conflict, excess, named, relax, tier
 from .reduced import condensed, promising, take
 from .search import Repair, cheapest, fulfils, small
@@ -69,8 +69,8 @@ class Broad:
         """Over promising candidates and condensed blocks, in parts of nodes."""
         rows = promising(problem)
         small = condensed(take(problem, rows))
-        f = formulate(small, RULES, direct=True)
-        limits = gives(f)
+        f = formulate(without_quotas(small), RULES, direct=True)
+        limits = gives(f, small)
         elastic = Elastic(f, limits.gives, whole=False)
         return cls(problem=problem, candidates=rows, small=small, elastic=elastic, limits=limits, clock=clock)
 
@@ -144,7 +144,7 @@ class Broad:
             if amount <= LEAST * give.ref:
                 continue
             made += _guessed(self.problem, kind, i, amount, more.of(kind))  # type: ignore[arg-type]
-        return made
+        return sorted(made, key=lambda c: tier(c.kind))
 
 
 def _guessed(problem: Problem, kind: Kind, i: int, amount: float, more: float) -> Iterator[Conflict]:

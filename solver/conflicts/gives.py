@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
     from ..formulation import Formulation
     from ..model import Group
+    from ..problem import Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LEAST_REF = 1.0
+UNLIMITED = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +41,30 @@ class Gives:
         return [k for k, give in enumerate(self.gives) if self.groups[give.group] == group]
 
 
-def gives(f: Formulation) -> Gives:
-    """Slack for quotas, budgets, carbon and caps on spot, and for the demand that must be served (rows of its own)."""
+def without_quotas(problem: Problem) -> Problem:
+    """The problem with quotas that bind nothing: a formulation bounds its columns by them."""
+    quotas = tuple(dataclasses.replace(q, max_nodes=UNLIMITED) for q in problem.limits.quotas)
+    return dataclasses.replace(problem, limits=dataclasses.replace(problem.limits, quotas=quotas))
+
+
+def gives(f: Formulation, problem: Problem) -> Gives:
+    """Slack for quotas, budgets, carbon and caps on spot, and for the demand that must be served (rows of its own).
+
+    Args:
+        f: of the problem without its quotas.
+        problem: with them.
+    """
     made: list[Give] = []
     keys: list[tuple[str, int]] = []
     groups: list[tuple[str, int]] = []
     parts = [part for group in f.model.groups for part in _of_group(f, group)] + list(_demand(f))
     for key, group_key, rows, relief, ref, most in parts:
+        limit = float(problem.limits.quotas[key[1]].max_nodes) if key[0] == "quota" else None
+        now = ref if limit is None else limit
         if group_key not in groups:
             groups.append(group_key)
         index = groups.index(group_key)
-        made.append(Give(group=index, rows=rows, relief=relief, ref=max(LEAST_REF, ref), most=most))
+        made.append(Give(group=index, rows=rows, relief=relief, ref=max(LEAST_REF, now), limit=limit, most=most))
         keys.append(key)
     return Gives(gives=made, keys=keys, groups=groups)
 
@@ -58,7 +74,7 @@ def _of_group(f: Formulation, group: Group) -> Iterator[tuple[Any, ...]]:
     limits, one = f.problem.limits, np.array([1.0])
     if group.name == "quota" and group.keys is not None:
         for i, held in zip(group.keys.tolist(), group.rows, strict=True):
-            yield ("quota", i), ("quota", i), held, one, float(limits.quotas[i].max_nodes), None
+            yield ("quota", i), ("quota", i), held, one, 0.0, None
     elif group.name == "monthly budget":
         months = [(p, usd) for p, usd in enumerate(limits.monthly_budget_micro_usd) if usd is not None]
         for (p, usd), rows in zip(months, group.rows, strict=True):

@@ -33,7 +33,9 @@ def promising(problem: Problem) -> Array:
         sources = np.flatnonzero(s.workload == w)
         rows = np.flatnonzero((c.workload == w) & reach[sources].any(axis=0))
         rows = rows[np.lexsort((rows, usd[rows]))]
-        if work.kind[w] != "training":  # of the modes of a pool that reach the same sources, the most productive a node
+        if work.kind[w] == "training":
+            rows = _in_time(problem, w, rows)
+        else:  # of the modes of a pool that reach the same sources, the most productive a node
             key = np.concatenate([c.pool[rows][None], c.market[rows][None], reach[np.ix_(sources, rows)]])
             rows = rows[np.sort(np.unique(key, axis=1, return_index=True)[1])]
         peak = float(s.units_per_hour[sources].sum(axis=0).max(initial=0)) + _rate(problem, sources)
@@ -44,6 +46,16 @@ def promising(problem: Problem) -> Array:
         if problem.limits.carbon_max_g is not None:
             picked.append(rows[np.argsort(_unit_carbon(problem)[rows], kind="stable")[:GREEN]])
     return np.unique(np.concatenate([*picked, np.zeros(0, dtype=np.int64)]))
+
+
+def _in_time(problem: Problem, w: int, rows: Array) -> Array:
+    """Gangs that finish within the window, or the fastest when none does."""
+    s, blocks = problem.sources, problem.blocks
+    d = int(np.flatnonzero(s.workload == w)[0])
+    hours = np.bincount(blocks.scenario, s.window[d] * blocks.total_hours, minlength=len(blocks.probability)).min()
+    units = problem.candidates.units_per_hour[rows]
+    enough = units * hours >= s.total_units[d]
+    return np.asarray(rows[enough] if enough.any() else rows[units == units.max(initial=0)])
 
 
 def _rate(problem: Problem, sources: Array) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from ..report.figures import reasons
 from .places import Change, Reach, applied, away, conflict, late, too_slow
-from .respec import Respec, options
+from .respec import TARGETS, Respec, options
+from .search import served_usd
 
 if TYPE_CHECKING:
     from ..engine.slack import Clock
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from .limits import Conflict
 
 GIVEN_UP = "given up"
+FACTORS = (1.25, 1.5, 2.0, 4.0)  # times the least latency that a node can keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,37 @@ def requirements(problem: Problem, clock: Clock) -> Requirements:
             changes.append(slow)
             made = applied(made, w, slow.fields)
     return Requirements(changes=changes, others=others, problem=made)
+
+
+def eased(problem: Problem, needed: Requirements, clock: Clock) -> Requirements:
+    """With latency targets that leave the shared limits as they are, where that is found at a few times the least.
+
+    At the least that one node can keep, a replica may serve next to nothing, and all of them together too little.
+    """
+    respec, targets = Respec.of(problem), TARGETS.keys()
+    if respec is None or not any(c.fields.keys() & targets for c in needed.changes):
+        return needed
+    if served_usd(needed.problem, clock, elastic=False) is not None:
+        return needed
+    for factor in FACTORS:
+        if clock.left() <= 0:
+            break
+        changes = [_eased(c, factor) if c.fields.keys() & targets else c for c in needed.changes]
+        made = after(problem, changes, respec)
+        if served_usd(made, clock, elastic=False) is not None:
+            return dataclasses.replace(needed, changes=changes, problem=made)
+    return needed
+
+
+def _eased(change: Change, factor: float) -> Change:
+    """A latency target at a multiple of the least that a node can keep."""
+    ((field, least),) = change.fields.items()
+    c, target = change.conflict, math.ceil(least * factor)
+    detail = f"{c.detail}; {target:,g} ms is enough within the other limits"
+    by = c.relax_by + target - round(least)
+    return dataclasses.replace(
+        change, conflict=dataclasses.replace(c, relax_by=by, detail=detail), fields={field: least + by - c.relax_by}
+    )
 
 
 def _ways(problem: Problem, w: int, respec: Respec | None, clock: Clock) -> list[list[Change]]:

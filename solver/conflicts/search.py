@@ -16,7 +16,7 @@ from ..engine.slack import Elastic
 from ..formulation import formulate
 from ..plan import Certificate, Plan, Provenance
 from ..rules import RULES
-from .gives import gives
+from .gives import gives, without_quotas
 from .limits import DEMAND, POLICY, SUPPLY, excess, relax
 from .reduced import condensed, promising, take
 
@@ -67,8 +67,8 @@ class Analysis:
     @classmethod
     def of(cls, problem: Problem, clock: Clock) -> Analysis:
         """The whole model with slack."""
-        f = formulate(problem, RULES)
-        limits = gives(f)
+        f = formulate(without_quotas(problem), RULES)
+        limits = gives(f, problem)
         return cls(problem=problem, elastic=Elastic(f, limits.gives, whole=True), limits=limits, clock=clock)
 
     def repair(self, *, certain: bool) -> Repair | None:

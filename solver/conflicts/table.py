@@ -13,7 +13,7 @@ from ..rules import RULES
 from .alone import alone
 from .broad import Broad
 from .limits import DEMAND, excess, relax, tier
-from .requirements import after, requirements
+from .requirements import after, eased, requirements
 from .respec import Respec
 from .search import Analysis, Repair, served_usd, small, tiny
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Rows = list[tuple[Any, ...]]
 UNKNOWN = "; which limits could give way instead was not found in time"
-ESTIMATED = "; estimated with room to spare, as no plan was found in time that confirms it"
+UNCONFIRMED = "no plan was found in time that confirms it"
 PRICING_S = 8.0  # beyond the time of the analysis
 MICRO = 10**6
 
@@ -35,8 +35,9 @@ def conflict_rows(problem: Problem, decision: Decision | None, *, seconds: float
 
     Requirements of single workloads that nothing can meet come first, then the limits that all share.
     """
+    needed = requirements(problem, Clock.of(seconds, seed))
+    needed = eased(problem, needed, Clock.of(seconds, seed))
     clock = Clock.of(seconds, seed)
-    needed = requirements(problem, clock)
     certain = not needed.changes
     made: Analysis | Broad = (Analysis if tiny(needed.problem) else Broad).of(needed.problem, clock)
     repair = made.repair(certain=certain)
@@ -75,7 +76,8 @@ def _outlook(needed: Requirements, repair: Repair | None, whole: float | None) -
     """What a plan costs once all this has given way, and what that rests on."""
     said = ""
     if repair is None or repair.decision is None:
-        said = ESTIMATED
+        room = repair is not None and repair.conflicts
+        said = f"; estimated with room to spare, as {UNCONFIRMED}" if room else f"; {UNCONFIRMED}"
     elif not tiny(needed.problem):  # the plan that was found, not the relaxation
         bill = make_bill(needed.problem, repair.decision, RULES)
         whole = sum(bill["micro_usd"].tolist()) / MICRO

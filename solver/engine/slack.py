@@ -32,6 +32,7 @@ class Give:
     rows: Array  # int64 [n]
     relief: Array  # float [n] or []
     ref: float  # what the limit is now, in units of slack: giving way is counted in parts of it
+    limit: float | None = None  # upper bound of the rows, where the model was made with another
     most: float | None = None  # units beyond which it binds nothing; None: as the columns of its rows allow
 
 
@@ -72,7 +73,7 @@ class Elastic:
         self.formulation, self.gives = f, gives
         groups = np.array([g.group for g in gives], dtype=np.int64)
         count = int(groups.max(initial=-1)) + 1
-        before = f.model.program()
+        before = _limited(f.model.program(), gives)
         most = np.array([headroom(f, before, g) if g.most is None else g.most for g in gives])
         self.slack = f.model.columns((len(gives),), upper=np.where(most > 0, 1.0, 0.0))  # in parts of `most`
         self.used = f.model.columns((count,), upper=1.0, whole=True)
@@ -83,7 +84,7 @@ class Elastic:
         f.model.put(rows, self.used[groups], -1.0)
         self.counted = int(f.model.rows("counted", (1,), upper=np.inf)[0])
         f.model.put(np.array(self.counted), self.used, 1.0)
-        program = f.model.program()
+        program = _limited(f.model.program(), gives)
         keep = program.whole if whole else np.isin(np.arange(program.shape[1]), self.used)
         self.program = program.replace(whole=keep)
         self.groups, self.most = groups, most
@@ -151,6 +152,15 @@ class Elastic:
         upper = self.program.upper.copy()
         upper[self.used] = np.isin(np.arange(len(self.used)), list(allowed)).astype(float)
         return self.program.replace(upper=upper)
+
+
+def _limited(program: Program, gives: Sequence[Give]) -> Program:
+    """The program with the upper bounds that the limits say."""
+    upper = program.row_upper.copy()
+    for give in gives:
+        if give.limit is not None:
+            upper[give.rows] = give.limit
+    return program.replace(row_upper=upper)
 
 
 def headroom(f: Formulation, program: Program, give: Give) -> float:
