@@ -16,6 +16,7 @@ from ..formulation import most_replicas, offer_by_pool, units
 from ..problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
 from ..rules.budget import hourly_rate
 from ..rules.commitment import upfront_by_month
+from ..rules.transfer import levels_usd
 from . import rounding
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Prices:
 
     cover: dict[tuple[int, int], Array]  # (workload, sources as a mask) -> [B], for one scaled unit
     cut: Array  # [cuts]
+    dear: dict[tuple[int, int], Array]  # (workload, level of transfer) -> [B], for one scaled unit
     share: dict[tuple[int, int], Array]  # (workload, region or -1) -> [B], for one scaled unit
     work: Array  # [D, S], for one scaled unit
     place: Array  # [W], of the one place of a run
@@ -65,12 +67,13 @@ class Prices:
         return dataclasses.replace(self, quota=np.zeros_like(self.quota))
 
 
-def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:  # noqa: C901
+def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:  # noqa: C901, PLR0912
     """Row prices of a direct formulation, by the names and keys of its rows."""
     p = f.problem
     b, scenarios = p.blocks.count, len(p.blocks.probability)
     made: dict[str, Any] = {
-        "cover": {}, "share": {}, "node": {}, "cut": np.zeros(len(cuts.size)), "carbon": 0.0, "hour": np.zeros(b),
+        "cover": {}, "dear": {}, "share": {}, "node": {}, "cut": np.zeros(len(cuts.size)), "carbon": 0.0,
+        "hour": np.zeros(b),
         "work": np.zeros((len(p.sources.workload), scenarios)), "place": np.zeros(len(p.workloads.name)),
         "quota": np.zeros((len(p.pool_shape), b, 2)), "month": np.zeros((len(p.blocks.periods), scenarios)),
     }  # fmt: skip
@@ -79,6 +82,8 @@ def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:  # noqa: C9
         keys = [] if group.keys is None else group.keys.tolist()
         if group.name.startswith("cover "):
             made["cover"] |= {divmod(k, 2**32): np.maximum(row, 0) for k, row in zip(keys, y, strict=True)}
+        elif group.name.startswith("transfer "):
+            made["dear"] |= {divmod(k, 2**32): np.maximum(row, 0) for k, row in zip(keys, y, strict=True)}
         elif group.name == "spot share":
             made["share"] |= {(k // 2**32, k % 2**32 - 1): np.maximum(-row, 0) for k, row in zip(keys, y, strict=True)}
         elif group.name == "nodes":
@@ -153,18 +158,23 @@ def worth(problem: Problem, prices: Prices, cuts: Cuts, w: int, rows: Array) -> 
         return _job_worth(problem, prices, int(sources[0]), capacity / scale, site)
     reach = s.rtt_ms[sources][:, site] + c.ttft_ms[rows] <= problem.workloads.ttft_ms[w]  # [n sources, n]
     mask = (reach * (1 << np.arange(len(sources)))[:, None]).sum(axis=0)
-    pairs, inverse = np.unique(np.stack([capacity, mask]), axis=1, return_inverse=True)
+    way = levels_usd(problem, w)[1][site]
+    pairs, inverse = np.unique(np.stack([capacity, mask, way]), axis=1, return_inverse=True)
     made = np.zeros((pairs.shape[1], problem.blocks.count))
     for (workload, t), y in prices.cover.items():
         if workload == w:
-            made += np.where((pairs[1] & t) > 0, pairs[0], 0)[:, None] / scale * y
+            made += np.where((pairs[1].astype(np.int64) & t) > 0, pairs[0], 0)[:, None] / scale * y
+    level, _ = levels_usd(problem, w)
+    for (workload, at_level), y in prices.dear.items():
+        if workload == w:
+            made += np.where(pairs[2] < level[at_level], pairs[0], 0)[:, None] / scale * y
     mine = np.flatnonzero((cuts.workload == w) & (prices.cut > 0))
     for t in np.unique(cuts.sources[mine]).tolist():
         at = mine[cuts.sources[mine] == t]
         inside = sources[[i for i in range(len(sources)) if t >> i & 1]]
         demand = s.units_per_hour[inside].sum(axis=0)[cuts.block[at]]
         alpha, _, _ = rounding.strengths(pairs[0][:, None], demand[None, :], cuts.size[at][None, :])
-        alpha = np.where((pairs[1] & t)[:, None] > 0, alpha, 0.0) * prices.cut[at]
+        alpha = np.where((pairs[1].astype(np.int64) & t)[:, None] > 0, alpha, 0.0) * prices.cut[at]
         np.add.at(made.T, cuts.block[at], alpha.T)
     return made[inverse.reshape(-1)] + _share_worth(problem, prices, w, rows, capacity / scale)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..problem import FIRM, SPOT
+from ..rules.transfer import levels_usd
 from .covering import NEVER, cover
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ class Room:
         both = self.counts.all(axis=1) & self.member[:, pool]
         return np.asarray(self.member[both].any(axis=0))
 
+    def fits(self, f: Formulation, rows: Array, replicas: Array) -> Array:
+        """Whether the quotas allow so many replicas more [n, B], in each block [B]."""
+        after = Room(self.pools, self.held, self.need.copy(), self.spot.copy(), self.member, self.counts, self.most)
+        after.add(f, rows, replicas)
+        return np.asarray((after.left() >= 0).all(axis=(0, 1)))
+
     def add(self, f: Formulation, rows: Array, replicas: Array) -> None:
         """Run so many replicas more [n, B] of the open candidates in `rows` [n]."""
         pool, market = self.at(f, rows), f.of("market")[rows]
@@ -135,11 +142,16 @@ def improve(f: Formulation, values: Array, m: Market, stop: Callable[[], bool]) 
 
 
 def replica_prices(f: Formulation, rows: Array, m: Market, room: Room) -> Array:
-    """Dollars of one more replica in each block [n, B]: nodes of idle commitments are free, others bought."""
+    """Dollars of one more replica of a workload in each block [n, B], at full use.
+
+    Nodes of idle commitments are free, others are bought.
+    """
     pool, market, nodes = f.of("pool")[rows], f.of("market")[rows], f.of("nodes_per_replica")[rows, None]
     firm = np.where((room.held - room.need)[room.at(f, rows)] >= nodes, 0.0, m.on_demand[pool])
     node = np.where((market == FIRM)[:, None], firm, m.spot[pool]) + m.carbon[pool]
-    return np.where(np.isfinite(node), nodes * node, NEVER)
+    w = int(f.of("workload")[rows[0]]) if len(rows) else 0
+    moved = levels_usd(f.problem, w)[1][f.problem.pool_site[pool]] * f.of("units_per_hour")[rows]
+    return np.where(np.isfinite(node), nodes * node + np.maximum(moved, 0.0)[:, None] * f.weight, NEVER)
 
 
 def sets_of_sources(f: Formulation, w: int, rows: Array) -> list[tuple[Array, Array]]:
@@ -183,10 +195,20 @@ def _rest(
         live = np.flatnonzero((need > 0) & ((k < 0) | (allowed[k] >= 1)))
         if len(live) and len(firm):
             beside = room.shared(int(pool[k]))[pool[firm]] * nodes[k] if k >= 0 else np.zeros(len(firm), dtype=np.int64)
-            wanted = -(-need[live] // capacity[firm, None]) * nodes[firm, None] + beside[:, None]
-            fits = left[firm][:, live] >= wanted
-            total[live], found = cover(np.where(fits, price[firm][:, live], NEVER), capacity[firm], need[live])
+            times = -(-need[live] // capacity[firm, None])
+            able = left[firm][:, live] >= times * nodes[firm, None] + beside[:, None]
+            unit = np.where(able, price[firm][:, live], NEVER)
+            total[live], found = cover(unit, capacity[firm], need[live])
             new[np.ix_(firm, live)] = found
+            alone = np.where(able, unit * times, NEVER)
+            best_alone = alone.argmin(axis=0)
+            least = alone[best_alone, np.arange(len(live))]
+            use = (least < total[live]) | ~room.fits(f, rows, new)[live]
+            total[live] = np.where(use, least, total[live])
+            new[np.ix_(firm, live[use])] = 0
+            new[firm[best_alone[use]], live[use]] = np.where(least < NEVER, times[best_alone, np.arange(len(live))], 0)[
+                use
+            ]
         if k >= 0:
             total = np.where(allowed[k] >= 1, total + price[k], NEVER * 2)
             new[k] += 1

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..formulation import Formulation, formulate
 from ..problem import FIRM, SPOT
+from ..rules.transfer import levels_usd
 from . import mathopt, rounding
 from .duals import dual_terms
 from .fill import sets_of_sources
@@ -94,23 +95,24 @@ def _thinned(f: Formulation, program: Program) -> Program:
             rows = np.flatnonzero((workload == w) & (market == side))
             live = upper[f.replicas[rows]] > 0
             capacity = f.of("units_per_hour")[rows].astype(float)
-            kept = live & ~_replaced(cost[rows], capacity, live & free[rows, None], exact=side == SPOT)
+            way = levels_usd(p, w)[1][p.pool_site[f.of("pool")[rows]]]
+            kept = live & ~_replaced(cost[rows], capacity, way, live & free[rows, None], exact=side == SPOT)
             upper[f.replicas[rows][live & ~kept]] = 0.0
             stay = f.replicas[rows][kept & free[rows, None]]
             upper[stay] = np.inf
     return program.replace(upper=upper, lower=np.minimum(program.lower, upper))
 
 
-def _replaced(cost: Array, capacity: Array, able: Array, *, exact: bool) -> Array:
-    """Which replicas [n, B] others that are able to replace, at no more cost; of equals the first stays."""
+def _replaced(cost: Array, capacity: Array, way: Array, able: Array, *, exact: bool) -> Array:
+    """Which replicas [n, B] are replaced by able ones on no dearer way at no more cost; of equals the first stays."""
     made, position = np.zeros(cost.shape, dtype=bool), np.arange(len(cost))
     for j in np.flatnonzero(able.any(axis=1)).tolist():
         same = capacity == capacity[j]
         times = np.ones(len(cost)) if exact else np.ceil(capacity / capacity[j])
         total = times[:, None] * cost[j]
-        equal = (cost == total) & same[:, None]
+        equal = (cost == total) & (same & (way == way[j]))[:, None]
         better = (cost >= total) & ~(equal & (position <= j)[:, None])
-        made |= able[j] & better & (same if exact else np.ones(len(cost), dtype=bool))[:, None]
+        made |= able[j] & better & ((way >= way[j]) & (same | (not exact)))[:, None]
     return made
 
 

@@ -18,10 +18,20 @@ if TYPE_CHECKING:
     from ..problem import Problem
 
 PICO_IN_MICRO = 10**6
+TINY_USD = 1e-11
+
+
+MOST_LEVELS = 3
+SOURCES = 2**32  # a row's key is workload × SOURCES + level
 
 
 class Transfer(Rule):
-    """Cost: usd_per_unit[d, site of c] × hours[b] × served[d, c, b]."""
+    """Cost: usd_per_unit[d, site of c] × hours[b] × served[d, c, b].
+
+    Without served columns (a relaxation) each unit costs its cheapest way, and what is served beyond the capacity of
+    candidates whose way is nearly as cheap costs at least the next level. Each workload w, level l and block b:
+    dear[w, l, b] + Σ_c units_per_hour[c] × replicas[c, b] + unserved[b] ≥ demand[b], c over those below level l
+    """
 
     name = "transfer"
 
@@ -31,19 +41,30 @@ class Transfer(Rule):
         usd = p.sources.transfer_pico_usd_per_unit[source, p.pool_site[f.of("pool")[place]]] / 1e12
         f.model.cost(f.served[mine], (usd * f.unit[p.sources.workload[source]])[mine, None] * f.weight)
         if f.direct:
-            f.model.constant += self._least(f)
+            p, s = f.problem, f.problem.sources
+            flow = s.total_units == 0
+            f.model.constant += float((least_usd(p)[flow, None] * s.units_per_hour[flow] * f.weight).sum())
+            self._dear(f)
 
-    def _least(self, f: Formulation) -> float:
-        """Dollars of the flows if each unit took the cheapest way of all candidates (or stayed unserved)."""
-        p, s = f.problem, f.problem.sources
-        hosts = np.zeros((len(p.workloads.name), len(p.sites.region)), dtype=bool)
-        hosts[p.candidates.workload, p.pool_site[p.candidates.pool]] = True
-        pico = np.where(hosts[s.workload], s.transfer_pico_usd_per_unit, np.iinfo(np.int64).max).min(
-            axis=1, initial=np.iinfo(np.int64).max
-        )
-        usd = np.minimum(pico / 1e12, p.workloads.unserved_micro_usd_per_unit[s.workload] / 1e6)
-        flow = s.total_units == 0
-        return float((usd[flow, None] * s.units_per_hour[flow] * f.weight).sum())
+    def _dear(self, f: Formulation) -> None:
+        """A row for each level of price above the cheapest, and its columns."""
+        p, s, workload = f.problem, f.problem.sources, f.of("workload")
+        for w in np.unique(s.workload[s.total_units == 0]).tolist():
+            level, extra = levels_usd(p, w)
+            if not len(level):
+                continue
+            sources, shape = np.flatnonzero(s.workload == w), (len(level), p.blocks.count)
+            demand = s.units_per_hour[sources].sum(axis=0) / f.unit[w]
+            keys = w * SOURCES + np.arange(len(level), dtype=np.int64)
+            rows = f.model.rows(f"transfer {p.workloads.name[w]}", shape, lower=demand[None, :], keys=keys)
+            dear = f.model.columns(shape)
+            f.model.put(rows, dear, 1.0)
+            f.model.put(rows, f.unserved[sources[0], : p.blocks.count][None, :], 1.0)
+            f.model.cost(dear, np.diff(level, prepend=0.0)[:, None] * f.unit[w] * f.weight)
+            mine = np.flatnonzero(workload == w)
+            capacity, way = f.of("units_per_hour")[mine] / f.unit[w], extra[p.pool_site[f.of("pool")[mine]]]
+            for row, usd in zip(rows, level.tolist(), strict=True):
+                f.model.put(row[None, :], f.replicas[mine], np.where(way < usd, capacity, 0.0)[:, None])
 
     def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
         """By workload, pool and month."""
@@ -71,3 +92,23 @@ class Transfer(Rule):
         for (w, pool), per_hour in pico.items():
             for month, amount in enumerate(books.monthly(per_hour)):
                 yield Line(kind="transfer", period=month, micro_usd=round(amount / 10**6), workload=w, pool=pool)
+
+
+def least_usd(problem: Problem) -> Any:
+    """Dollars of a unit of each source on its cheapest way to any candidate (or unserved), float [D]."""
+    p, s = problem, problem.sources
+    hosts = np.zeros((len(p.workloads.name), len(p.sites.region)), dtype=bool)
+    hosts[p.candidates.workload, p.pool_site[p.candidates.pool]] = True
+    never = np.iinfo(np.int64).max
+    pico = np.where(hosts[s.workload], s.transfer_pico_usd_per_unit, never).min(axis=1, initial=never)
+    return np.minimum(pico / 1e12, p.workloads.unserved_micro_usd_per_unit[s.workload] / 1e6)
+
+
+def levels_usd(problem: Problem, w: int) -> tuple[Any, Any]:
+    """Levels of price of a unit's way above the cheapest, ascending [L], and the least there is to each site [R]."""
+    p, s = problem, problem.sources
+    mine = s.workload == w
+    extra = (s.transfer_pico_usd_per_unit[mine] / 1e12 - least_usd(p)[mine, None]).min(axis=0)
+    sites = np.unique(p.pool_site[p.candidates.pool[p.candidates.workload == w]])
+    found = np.unique(extra[sites][extra[sites] > TINY_USD])
+    return found[np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST_LEVELS)).astype(int))], extra
