@@ -62,7 +62,9 @@ workloads:
     model: llama-3.1-8b
     input_tokens: 1000
     output_tokens: 100
-    requests: 3000000
+    requests: 3000001
+    dataset_gb: 3000
+    dataset_origin: gcp/europe-west4
     earliest_start: 2028-02-10
     deadline: 2028-03-10
     regions: [aws/eu-west-1]
