@@ -46,9 +46,10 @@ def limited(**fields: Any) -> Problem:
     return two(served(must=False), limits=Limits(**fields))
 
 
-def quota(kind: Any, offers: tuple[Offer, ...] = CHEAP_FIRST, most: int = 1) -> Problem:
-    """At most so many nodes in the cheap place."""
-    return two(served(), offers, limits=Limits(quotas=(Quota(name="r0", pools=(0,), kind=kind, max_nodes=most),)))
+def quota(kind: Any, offers: tuple[Offer, ...] = CHEAP_FIRST) -> Problem:
+    """One node at most in the cheap place, which two services of one node each would like to be in."""
+    limits = Limits(quotas=(Quota(name="r0", pools=(0,), kind=kind, max_nodes=1),))
+    return make(offers=offers, work=[served(demand=(10, 10))] * 2, hours=DAY, places=TWO, limits=limits)
 
 
 def two_windows() -> Problem:
