@@ -48,6 +48,7 @@ class Repair:
 
     conflicts: list[Conflict]
     decision: Decision | None
+    usd: float | None = None  # of the cheapest plan under the relaxed limits, where that is known
 
     def relaxed(self, problem: Problem, without: tuple[str, int] | None = None) -> Problem:
         """The problem with the limits relaxed, all or but for one group."""
@@ -113,7 +114,7 @@ class Analysis:
         found = cheapest(repair.relaxed(self.problem), self.clock)
         if found is None or any(c.kind in {"demand", "work"} for c in repair.conflicts):
             return repair
-        less = Repair(conflicts=excess(self.problem, found[1]), decision=found[1])
+        less = Repair(conflicts=excess(self.problem, found[1]), decision=found[1], usd=found[0])
         return less if fulfils(less.relaxed(self.problem), found[1]) else repair
 
     def _tightened(self, repair: Repair) -> Repair:

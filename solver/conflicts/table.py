@@ -104,7 +104,9 @@ def _worth(
     """
     conflicts = [] if repair is None else repair.conflicts
     unserved = None if repair is None or repair.decision is None else repair.decision.unserved
-    whole = served_usd(relax(needed.problem, conflicts, unserved), clock, elastic=False)
+    whole = None if repair is None else repair.usd
+    if whole is None:
+        whole = served_usd(relax(needed.problem, conflicts, unserved), clock, elastic=False)
     made: dict[str, float] = {}
     prices = problem.workloads.unserved_micro_usd_per_unit
     for c in [c for c in conflicts if tier(c.kind) == DEMAND]:
