@@ -100,10 +100,12 @@ def _problem(spec: Spec, plain: dict[str, Any], name: str, folder: Path, overrid
     prices = spec.prices
     used = overrides or (str((folder / prices.overrides).resolve()) if prices.overrides else None)
     try:
-        catalog = costdata.load(as_of=prices.as_of, overrides=used, max_age_days=prices.max_age_days)
+        catalog = costdata.load(as_of=prices.as_of, overrides=used)
         wanted = {"provider": prices.providers, "region": prices.regions}
         if any(wanted.values()):
             catalog = catalog.where(**{key: names for key, names in wanted.items() if names})
+        if prices.max_age_days is not None:  # of what is left: old prices elsewhere do no harm
+            catalog = catalog.not_older_than(prices.max_age_days)
     except DataError as error:
         raise InputError(error.message, where=f"{name}: prices: {error.where}", mend=error.mend) from None
     plain["prices"]["as_of"] = catalog.as_of.isoformat()
