@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PICO_IN_MICRO = 10**6
 TINY_USD = 1e-11
+BELOW = 1 - 1e-12  # so that rounding makes no unit left worth money
 
 
 MOST_LEVELS = 3
@@ -50,10 +51,14 @@ class Transfer(Rule):
         """A row for each level of price above the cheapest, and its columns."""
         p, s, workload = f.problem, f.problem.sources, f.of("workload")
         for w in np.unique(s.workload[s.total_units == 0]).tolist():
+            sources = np.flatnonzero(s.workload == w)
+            if not p.workloads.must_serve[w]:  # a unit left goes no way; whose it is is not known, so at most this
+                spared = -BELOW * least_usd(p)[sources].max() * f.unit[w] * f.weight
+                f.model.cost(f.unserved[sources[0], : p.blocks.count], spared)
             level, extra = levels_usd(p, w)
             if not len(level):
                 continue
-            sources, shape = np.flatnonzero(s.workload == w), (len(level), p.blocks.count)
+            shape = (len(level), p.blocks.count)
             demand = s.units_per_hour[sources].sum(axis=0) / f.unit[w]
             keys = w * SOURCES + np.arange(len(level), dtype=np.int64)
             rows = f.model.rows(f"transfer {p.workloads.name[w]}", shape, lower=demand[None, :], keys=keys)
