@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Name = Literal["highs", "scip", "glop"]
 MAX_COEFFICIENT = 1e15  # a finite bound beyond it has misled solvers: it is given as infinite
+TOLERANCES = ("mip_feasibility_tolerance", "primal_feasibility_tolerance")
+TIGHT = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ def solve(
     seed: int = 0,
     node_limit: int | None = None,
     interior: bool = False,
+    tight: bool = False,
 ) -> Answer:
     """Solve a program.
 
@@ -48,6 +51,7 @@ def solve(
         gap: relative gap at which to stop.
         seed: of the back-end.
         interior: solve an LP by interior point without going to a vertex.
+        tight: rows hold to 1e-9; at the usual 1e-6 a budget is passed by some micro-dollars, a small demand not served.
         node_limit: stop after so many nodes of the tree, for runs that must not depend on a clock.
 
     Raises:
@@ -60,7 +64,7 @@ def solve(
         "highs": parameters.SolverType.HIGHS, "scip": parameters.SolverType.GSCIP, "glop": parameters.SolverType.GLOP,
     }  # fmt: skip
     if program.shape[1] == 0:
-        return Answer(status="optimal", values=np.zeros(0), objective=0.0, bound=0.0, duals=np.zeros(program.shape[0]))
+        return _without_columns(program)
     try:
         proto = to_proto(program)
         options = parameters.SolveParameters(random_seed=seed, relative_gap_tolerance=gap, absolute_gap_tolerance=0.0)
@@ -70,6 +74,9 @@ def solve(
             options.time_limit = datetime.timedelta(seconds=max(0.01, time_limit_s))
         if node_limit is not None:
             options.node_limit = node_limit
+        if tight:
+            options.highs.double_options.update(dict.fromkeys(TOLERANCES, TIGHT))
+            options.gscip.real_params["numerics/feastol"] = TIGHT
         if not program.whole.any():
             options.relative_gap_tolerance = options.absolute_gap_tolerance = None
             if interior:
@@ -92,11 +99,18 @@ def solve(
         second: dict[Name, Name] = {"highs": "scip" if program.whole.any() else "glop"}
         if engine in second:  # a fault of one engine on one program is not the end: another has its own
             return solve(
-                program, engine=second[engine], time_limit_s=time_limit_s, gap=gap, seed=seed, node_limit=node_limit
-            )
+                program, engine=second[engine], time_limit_s=time_limit_s, gap=gap, seed=seed, node_limit=node_limit,
+                tight=tight,
+            )  # fmt: skip
         mend = "try another time limit or gap; if it stays, report the spec"
         raise EngineError(f"{engine} refused the model: {str(error)[:300]}", where="engine", mend=mend) from None
     return _answer(result, program)
+
+
+def _without_columns(program: Program) -> Answer:
+    if (program.row_lower > 0).any() or (program.row_upper < 0).any():
+        return Answer(status="infeasible", values=None, objective=math.inf, bound=math.inf)
+    return Answer(status="optimal", values=np.zeros(0), objective=0.0, bound=0.0, duals=np.zeros(program.shape[0]))
 
 
 def to_proto(program: Program) -> Any:
@@ -143,8 +157,8 @@ def _answer(result: Any, program: Program) -> Answer:
     status = names.get(reason, "none")
     bound = result.termination.objective_bounds.dual_bound
     for solution in result.solutions:
-        if not solution.HasField("primal_solution"):
-            continue
+        if status == "infeasible" or not solution.HasField("primal_solution"):
+            continue  # an infeasible program may come back with a point that breaks its rows
         values = _dense(solution.primal_solution.variable_values, program.shape[1])
         duals = None
         if not program.whole.any() and solution.HasField("dual_solution"):

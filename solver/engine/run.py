@@ -195,7 +195,7 @@ def _whole(s: Search) -> Outcome:
     for engine in ENGINES:
         limit = None if math.isfinite(s.time_limit_s) else WHOLE_NODES
         answer = mathopt.solve(
-            program, engine=engine, time_limit_s=s.left(), node_limit=limit, gap=s.gap, seed=s.effort.seed
+            program, engine=engine, time_limit_s=s.left(), node_limit=limit, gap=s.gap, seed=s.effort.seed, tight=True
         )
         if answer.values is not None:
             ended: Termination = "time limit"
