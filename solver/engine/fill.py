@@ -50,7 +50,7 @@ class Room:
         quotas = [q for q in f.problem.limits.quotas if np.isin(q.pools, f.pools).any()]
         return cls(
             pools=f.pools, held=held, need=np.zeros(shape, dtype=np.int64), spot=np.zeros(shape, dtype=np.int64),
-            member=np.array([np.isin(f.pools, q.pools) for q in quotas], dtype=bool).reshape(-1, len(f.pools)),
+            member=np.array([np.isin(f.pools, q.pools) for q in quotas], dtype=bool).reshape(len(quotas), len(f.pools)),
             counts=np.array([(q.kind != "spot", q.kind != "on_demand") for q in quotas], dtype=bool).reshape(-1, 2),
             most=np.array([q.max_nodes for q in quotas], dtype=np.int64),
         )  # fmt: skip
@@ -192,7 +192,7 @@ def _rest(
             need = np.maximum(need, np.ceil(s * (1 - share) / share - SLACK) if share else 0)
         need = np.maximum(need - on_firm, 0).astype(np.int64)
         total, new = np.where(need > 0, NEVER, 0.0), np.zeros_like(count)
-        live = np.flatnonzero((need > 0) & ((k < 0) | (allowed[k] >= 1)))
+        live = np.flatnonzero((need > 0) & (k < 0 or allowed[k] >= 1))
         if len(live) and len(firm):
             beside = room.shared(int(pool[k]))[pool[firm]] * nodes[k] if k >= 0 else np.zeros(len(firm), dtype=np.int64)
             times = -(-need[live] // capacity[firm, None])
