@@ -25,8 +25,7 @@ def save(folder: Path, name: str, protocol: dict[str, Any], rows: list[dict[str,
     file = folder / f"{name}.json"
     head = {"benchmark": name, "protocol": protocol, "machine": machine()}
     kept = _rows(file, head)
-    stamp = {"measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "revision": revision(), "versions": versions()}
-    kept |= {row["name"]: row | stamp for row in rows}
+    kept |= {row["name"]: row for row in rows}
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(head | {"rows": list(kept.values())}, indent=1) + "\n", encoding="utf-8")
     return file
@@ -39,6 +38,11 @@ def _rows(file: Path, head: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if any(old.get(key) != value for key, value in head.items()):
         return {}
     return {row["name"]: row for row in old["rows"]}
+
+
+def stamp() -> dict[str, Any]:
+    """When, of what and with what a row is measured; to be taken before it is."""
+    return {"measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "revision": revision(), "versions": versions()}
 
 
 def machine() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .process import AUTOPARALLEL, run
-from .results import FOLDER, save
+from .results import FOLDER, save, stamp
 
 NAME = "start_up"
 COMMANDS = {
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name in COMMANDS:
-            rows.append(measure(name, options.runs, Path(folder) / "log"))
+            rows.append(stamp() | measure(name, options.runs, Path(folder) / "log"))
             print(line(rows[-1]), flush=True)
     save(options.results, NAME, {"runs": options.runs, "figure": "median; every run a new process"}, rows)
 

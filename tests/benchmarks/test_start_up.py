@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from benchmarks import results, start_up
+import pytest
 
-if TYPE_CHECKING:
-    import pytest
+from benchmarks import published, results, start_up
 
 
 def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,3 +38,11 @@ def test_rows_are_replaced_only_where_measured_in_the_same_way(tmp_path: Path) -
     assert [(row["name"], row["s"]) for row in json.loads(file.read_text())["rows"]] == [("a", 3), ("b", 2)]
     results.save(tmp_path, "x", {"runs": 2}, [{"name": "c", "s": 4}])
     assert [row["name"] for row in json.loads(file.read_text())["rows"]] == ["c"]
+
+
+def test_published_page_shows_the_files_of_results() -> None:
+    """To the letter, so that no figure on it is written by hand; a page without its marks is refused."""
+    text = published.PAGE.read_text(encoding="utf-8")
+    assert published.page(text) == text
+    with pytest.raises(ValueError, match="solver_speed"):
+        published.page(text.replace("<!-- solver_speed -->", ""))
