@@ -61,6 +61,8 @@ def _serve(f: Formulation, replicas: Array, assign: Assign) -> tuple[Array, Arra
     cost = s.transfer_pico_usd_per_unit[f.pairs[0], p.pool_site[f.of("pool")[f.pairs[1]]]]
     for w in range(len(p.workloads.name)):
         mine = np.flatnonzero((s.workload[f.pairs[0]] == w) & f.reach & (room.max(axis=1, initial=0)[f.pairs[1]] > 0))
+        if not p.workloads.must_serve[w]:  # what costs more to move than to leave is left
+            mine = mine[cost[mine] <= int(p.workloads.unserved_micro_usd_per_unit[w]) * 10**6]
         mine = mine[np.argsort(cost[mine], kind="stable")]
         sources = np.flatnonzero(s.workload == w)
         if s.total_units[sources].any():
