@@ -54,7 +54,7 @@ def measure(example: str, folder: Path, time_limit_s: float, gap: float) -> dict
     out, log = folder / example, folder / f"{example}.log"
     options = ("--time-limit", f"{time_limit_s:g}", "--gap", f"{gap:g}", "--out", str(out))
     cost = run((*AUTOPARALLEL, "plan", f"@{example}", *options), log, memory=True)
-    row: dict[str, Any] = {"name": example, "ended": _last(log)}
+    row: dict[str, Any] = {"name": example, "ended": f"exit {cost.code}: {_error(log)}"}
     row |= {key: round(value, 2) for key, value in cost._asdict().items()}
     row |= dict.fromkeys(("cost_usd", "lower_usd", "gap", "whole_counts", "check_passed"))
     if (file := out / "plan.json").exists():
@@ -83,13 +83,16 @@ def _cells(table: dict[str, Any], names: tuple[str, ...]) -> list[Any]:
 def size(example: str, log: Path) -> dict[str, int]:
     """Candidates and blocks of the problem, loaded by another process so that this one stays small."""
     run((sys.executable, "-c", SIZE, example), log)
-    candidates, blocks = json.loads(_last(log))
+    candidates, blocks = json.loads(_lines(log)[-1])
     return {"candidates": candidates, "blocks": blocks}
 
 
-def _last(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+def _lines(log: Path) -> list[str]:
+    return [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").split("\n") if line.strip()]
+
+
+def _error(log: Path) -> str:
+    return next((line for line in _lines(log) if line.startswith("error")), "no message")
 
 
 def goals(row: dict[str, Any]) -> dict[str, bool]:

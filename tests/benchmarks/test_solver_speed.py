@@ -115,3 +115,20 @@ def test_time_of_a_busy_program(tmp_path: Path) -> None:
     assert 0.8 <= cost.cpu_s < 1.4
     assert cost.wall_s >= cost.cpu_s + 0.25
     assert 0 <= cost.elsewhere <= (os.cpu_count() or 1)
+
+
+def test_peak_is_remembered_after_memory_is_given_back() -> None:
+    """In this process: 90 MiB taken and freed are in its peak, not in what it holds now."""
+    taken = bytearray(90 * 2**20)
+    del taken
+    peak, now = process._status(os.getpid())
+    assert peak - now > 80 * 2**20
+
+
+def test_command_that_fails_says_why(tmp_path: Path) -> None:
+    """Exit code and message stand where the search's end would; nothing is claimed of a plan."""
+    row = solver_speed.measure("batch", tmp_path, time_limit_s=-1, gap=0.01)
+    assert row["ended"].startswith("exit 2: error: --time-limit")
+    assert row["code"] == 2
+    assert [row[key] for key in ("cost_usd", "gap", "whole_counts", "check_passed")] == [None] * 4
+    assert "exit 2" in solver_speed.line(row)
