@@ -30,7 +30,8 @@ def assign(demand: Array, room: Array, pairs: Array, cost: Array) -> Array:
     tails = np.concatenate([np.full(n, source), pairs[0], n + np.arange(m), np.arange(n)])
     heads = np.concatenate([np.arange(n), n + pairs[1], np.full(m, sink), np.full(n, sink)])
     capacity = np.concatenate([demand, demand[pairs[0]], room, demand])
-    price = np.concatenate([np.zeros(n), cost // scale, np.zeros(m), np.full(n, 2 * LARGEST_COST)])
+    dearest = (n + 1) * LARGEST_COST  # to serve one unit more, one of every source may have to move
+    price = np.concatenate([np.zeros(n), cost // scale, np.zeros(m), np.full(n, dearest)])
     network = SimpleMinCostFlow()
     network.add_arcs_with_capacity_and_unit_cost(tails, heads, capacity, price.astype(np.int64))
     total = int(demand.sum())
