@@ -54,7 +54,7 @@ def prove(
     slack = cost * (1 + MARGIN) - root.survey_bound
     is_open = np.zeros((len(problem.candidates.pool), problem.blocks.count), dtype=bool)
     for w, rows in root.survey.rows.items():
-        is_open[rows] = root.survey.reduced[w] <= slack
+        is_open[rows] = _least_more(problem, root, w) <= slack
     kept = np.flatnonzero(is_open.any(axis=1))
     f = formulate(problem, rules, kept, direct=True)
     owed = np.concatenate([f.obligations(), rounding.add(f, root.cuts)])
@@ -62,6 +62,15 @@ def prove(
     apart, constant = _apart(f, program, root)
     apart = _thinned(f, apart)
     return f.model.constant + constant + _sum_of_parts(apart, cost - f.model.constant - constant, left, gap, effort)
+
+
+def _least_more(problem: Problem, root: Root, w: int) -> Array:
+    """Dollars [n, B] beyond the root's bound that a plan with a replica of a candidate of w in a block costs."""
+    reduced = root.survey.reduced[w].astype(float)
+    if problem.workloads.kind[w] != "training":
+        return reduced
+    kept = np.minimum(reduced, 0.0)  # a run that takes a place may take every block there that pays
+    return np.asarray(reduced - kept + kept.sum(axis=1, keepdims=True))
 
 
 def _apart(f: Formulation, program: Program, root: Root) -> tuple[Program, float]:
@@ -82,20 +91,24 @@ def _thinned(f: Formulation, program: Program) -> Program:
     """The program without replicas that others replace at no more cost, in each block of a flow.
 
     Any number of replicas in no quota may stand in for another of the same market: of firm ones as many as hold as
-    much; of spot ones, whose share is limited, one that holds exactly as much.
+    much; of spot ones, whose share is limited, one in the same region that holds exactly as much.
     """
     p, workload, market = f.problem, f.of("workload"), f.of("market")
     pools = {q for quota in p.limits.quotas for q in quota.pools}
     free = ~np.isin(f.of("pool"), list(pools))
     cost, upper = program.cost[f.replicas], program.upper.copy()
     for w in np.flatnonzero(p.workloads.kind == "serving").tolist():
-        if len(sets_of_sources(f, w, np.flatnonzero(workload == w))) != 1:
+        mine = np.flatnonzero(workload == w)
+        sets = sets_of_sources(f, w, mine)
+        if len(sets) != 1:
             continue
+        reached = np.isin(np.arange(len(workload)), mine[sets[0][1]])
         for side in (FIRM, SPOT):
             rows = np.flatnonzero((workload == w) & (market == side))
-            live = upper[f.replicas[rows]] > 0
+            live = (upper[f.replicas[rows]] > 0) & reached[rows, None]
             capacity = f.of("units_per_hour")[rows].astype(float)
-            way = levels_usd(p, w)[1][p.pool_site[f.of("pool")[rows]]]
+            site = p.pool_site[f.of("pool")[rows]]
+            way = levels_usd(p, w)[1][site] if side == FIRM else site  # caps on spot may differ by region
             kept = live & ~_replaced(cost[rows], capacity, way, live & free[rows, None], exact=side == SPOT)
             upper[f.replicas[rows][live & ~kept]] = 0.0
             stay = f.replicas[rows][kept & free[rows, None]]
@@ -105,14 +118,14 @@ def _thinned(f: Formulation, program: Program) -> Program:
 
 def _replaced(cost: Array, capacity: Array, way: Array, able: Array, *, exact: bool) -> Array:
     """Which replicas [n, B] are replaced by able ones on no dearer way at no more cost; of equals the first stays."""
-    made, position = np.zeros(cost.shape, dtype=bool), np.arange(len(cost))
+    made, position = np.zeros(cost.shape, dtype=bool), np.arange(len(cost))[:, None]
     for j in np.flatnonzero(able.any(axis=1)).tolist():
-        same = capacity == capacity[j]
         times = np.ones(len(cost)) if exact else np.ceil(capacity / capacity[j])
-        total = times[:, None] * cost[j]
-        equal = (cost == total) & (same & (way == way[j]))[:, None]
-        better = (cost >= total) & ~(equal & (position <= j)[:, None])
-        made |= able[j] & better & ((way >= way[j]) & (same | (not exact)))[:, None]
+        back = np.ones(len(cost)) if exact else np.ceil(capacity[j] / capacity)
+        fits = (capacity == capacity[j]) & (way == way[j]) if exact else way >= way[j]
+        dearer = cost >= times[:, None] * cost[j]
+        alike = (cost[j] >= back[:, None] * cost) & (way == way[j])[:, None]  # each replaces the other: one must stay
+        made |= able[j] & fits[:, None] & dearer & (~alike | (position > j))
     return made
 
 

@@ -23,7 +23,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LEAST_FRACTION = 0.02  # a smaller f gives large coefficients
 LEAST_VIOLATION = 0.02
 MOST_SIZES = 24
-SHORTFALL = 3.0  # times the dearest replica
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +67,8 @@ def strengths(capacity: Array, demand: Array, size: Array) -> tuple[Array, Array
 def add(f: Formulation, cuts: Cuts) -> Array:
     """Put the cuts into a direct formulation, one row each in the given order; returns the columns of shortfall.
 
-    Where demand must be served u is 0, and the cut says more without it. A shortfall in replicas, dearer than any
-    replica, keeps the relaxation solvable while candidates are missing; a plan has none.
+    Where demand must be served u is 0, and the cut says more without it. A shortfall in replicas, at the price of what
+    they would leave unserved, keeps the relaxation solvable while candidates are missing; a plan has none.
     """
     s = f.problem.sources
     rows = f.model.rows("rounding", (len(cuts.size),), lower=0.0)
@@ -78,7 +77,8 @@ def add(f: Formulation, cuts: Cuts) -> Array:
         (len(cuts.size),), upper=np.where(f.problem.workloads.must_serve[cuts.workload], np.inf, 0.0)
     )
     f.model.put(rows, short, 1.0)
-    f.model.cost(short, SHORTFALL * dearest_replica(f.problem)[cuts.workload] * f.weight[cuts.block])
+    price = f.problem.workloads.unserved_micro_usd_per_unit[cuts.workload] / 1e6
+    f.model.cost(short, price * cuts.size * f.weight[cuts.block])
     workload, capacity = f.of("workload"), f.of("units_per_hour")
     for w in np.unique(cuts.workload).tolist():
         sources = np.flatnonzero(s.workload == w)
@@ -94,13 +94,6 @@ def add(f: Formulation, cuts: Cuts) -> Array:
             lower[at] = need[0]
     f.model.raise_lower(rows, lower)
     return short
-
-
-def dearest_replica(problem: Problem) -> Array:
-    """Dollars an hour of each workload's dearest replica on demand or spot, float [W]."""
-    c, made = problem.candidates, np.zeros(len(problem.workloads.name))
-    np.maximum.at(made, c.workload, dearest_node(problem)[c.pool] * c.nodes_per_replica)
-    return made
 
 
 def dearest_node(problem: Problem) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 from ..assemble import decide
 from ..errors import EngineError
 from ..formulation import formulate
+from ..rules.budget import overspent_usd
 from . import mathopt, primal, relaxation
 from .assign import assign
 from .parts import Effort
@@ -34,6 +35,9 @@ FOR_ROOT, FOR_PRIMAL, ALL = 0.5, 0.6, 0.95  # of the time limit: by when the rel
 MOST_NODES = 200  # of a tree when the run must not depend on a clock
 PRESS = (10.0, 1000.0)  # times the dearest replica: what the search thinks of a unit that must be served and is not
 MISSED = 1e-6
+LEAST_USD = 1e-9
+MARGIN = 1.1  # of what a plan spends beyond a budget, taken off it for the next
+TRIES = 3  # plans whose traffic passes a budget, before none is given
 ENGINES: tuple[mathopt.Name, ...] = ("highs", "scip")
 WHOLE_NODES = 100_000
 
@@ -111,12 +115,23 @@ def pressed(problem: Problem, times: float) -> Problem:
     """
     w, c = problem.workloads, problem.candidates
     unit = np.zeros(len(w.name))
-    np.maximum.at(
-        unit, c.workload, dearest_node(problem)[c.pool] * c.nodes_per_replica / np.maximum(c.units_per_hour, 1)
-    )
+    dearest = dearest_node(problem)[c.pool] * c.nodes_per_replica / np.maximum(c.units_per_hour, 1)
+    np.maximum.at(unit, c.workload, dearest)
+    unit *= max(1.0, worth_of_choice(problem))
     asked = np.ceil(unit * times * 1e6).astype(np.int64)
     price = np.where(w.must_serve, np.maximum(asked, 1), w.unserved_micro_usd_per_unit)
     return dataclasses.replace(problem, workloads=dataclasses.replace(w, unserved_micro_usd_per_unit=price))
+
+
+def worth_of_choice(problem: Problem) -> float:
+    """Most that a dollar spent on what may stay unserved saves: it must not be worth more than what must be served."""
+    w, c, o = problem.workloads, problem.candidates, problem.offers
+    node = np.full(len(problem.pool_shape), np.inf)
+    np.minimum.at(node, o.pool, (o.micro_usd_per_hour + o.upfront_micro_usd / np.maximum(o.term_hours, 1)) / 1e6)
+    unit = np.full(len(w.name), np.inf)
+    np.minimum.at(unit, c.workload, node[c.pool] * c.nodes_per_replica / np.maximum(c.units_per_hour, 1))
+    worth = w.unserved_micro_usd_per_unit / 1e6 / np.maximum(unit, LEAST_USD)
+    return float(worth[~w.must_serve & np.isfinite(unit)].max(initial=0.0))
 
 
 def _decomposed(s: Search) -> Outcome:
@@ -136,15 +151,11 @@ def _decomposed(s: Search) -> Outcome:
 
     def better(values: Array, usd: float) -> None:
         s.report("search", bound, usd + f.model.constant)
-        s.keep(decide(f, values, assign), bound)
+        decision = decide(f, values, assign)
+        if not (overspent_usd(s.problem, decision) > 0).any():
+            s.keep(decision, bound)
 
-    values = primal.search(
-        root,
-        stop=enough,
-        report=better,
-        effort=s.effort,
-        seconds=lambda: s.left() - (1 - share) * s.time_limit_s,
-    )
+    values = _within_budget(s, root, enough, better, lambda: s.left() - (1 - share) * s.time_limit_s)
     if values is None:
         raise _out_of_time()
     cost = price(f, values)
@@ -155,6 +166,30 @@ def _decomposed(s: Search) -> Outcome:
     if cost - bound <= s.gap * cost:
         return _outcome(f, values, bound, "gap reached")
     return _outcome(f, values, bound, "time limit" if s.past(share) else "gap not reached")
+
+
+def _within_budget(
+    s: Search,
+    root: relaxation.Root,
+    enough: Callable[[float], bool],
+    better: Callable[[Array, float], None],
+    seconds: Callable[[], float],
+) -> Array | None:
+    """The best plan found that keeps the budgets with all its traffic, which the relaxation knows in part only."""
+    f = root.formulation
+    for _ in range(TRIES):
+        values = primal.search(root, stop=enough, report=better, effort=s.effort, seconds=seconds)
+        if values is None:
+            return None
+        beyond = overspent_usd(s.problem, decide(f, values, assign))
+        if not (beyond > 0).any():
+            return values
+        upper, paid = root.program.row_upper.copy(), root.program.matrix @ values
+        for group in f.model.groups:
+            if group.name == "monthly budget":
+                upper[group.rows] = np.where(beyond > 0, paid[group.rows] - MARGIN * beyond, upper[group.rows])
+        root = dataclasses.replace(root, program=root.program.replace(row_upper=upper))
+    return None
 
 
 def _root(s: Search) -> relaxation.Root:

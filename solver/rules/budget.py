@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..formulation import offer_by_pool
 from ..problem import COMMITMENT, SPOT
 from .base import Books, Rule, Violation, block_name
 from .commitment import upfront_by_month
@@ -15,6 +16,7 @@ from .commitment import upfront_by_month
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..bill import Decision
     from ..formulation import Formulation
     from ..problem import Problem
 
@@ -139,3 +141,23 @@ def hourly_rate(problem: Problem, commitment: int) -> Fraction:
     if problem.limits.accounting == "amortised" and o.kind[commitment] == COMMITMENT:
         rate += Fraction(int(o.upfront_micro_usd[commitment]), max(1, int(o.term_hours[commitment])))
     return rate
+
+
+def overspent_usd(problem: Problem, d: Decision) -> Any:
+    """Dollars paid beyond the budget in each month that has one, and scenario [M, S]; below 0 where some is left."""
+    o, blocks, c = problem.offers, problem.blocks, problem.candidates
+    months = [m for m, usd in enumerate(problem.limits.monthly_budget_micro_usd) if usd is not None]
+    spot = np.where(c.market[d.candidates] == SPOT, c.nodes_per_replica[d.candidates], 0)
+    price = o.micro_usd_per_hour[offer_by_pool(problem, SPOT)[c.pool[d.candidates]]] / 1e6
+    hourly = (o.micro_usd_per_hour[d.on_demand_offers] / 1e6) @ d.on_demand + (spot * price) @ d.replicas
+    site = problem.pool_site[c.pool[d.candidates[d.pairs[1]]]]
+    hourly = hourly + (problem.sources.transfer_pico_usd_per_unit[d.pairs[0], site] / 1e12) @ d.served
+    upfront = np.array([[float(x) for x in row] for row in upfront_by_month(problem, d.commitments)])
+    held = o.micro_usd_per_hour[d.commitments, None] * o.paid_hours[d.commitments]
+    fixed = d.committed @ (held + upfront.reshape(held.shape)) / 1e6
+    made = np.zeros((len(months), len(blocks.probability)))
+    for s in range(len(blocks.probability)):
+        mine = blocks.scenario == s
+        made[:, s] = (hourly[mine] @ blocks.hours[mine] + fixed)[months]
+    limit = np.array([problem.limits.monthly_budget_micro_usd[m] for m in months], dtype=float) / 1e6
+    return made - limit[:, None]
