@@ -26,7 +26,7 @@ def decide(f: Formulation, values: Array, assign: Assign) -> Decision:
     """
     replicas = np.round(values[f.replicas]).astype(np.int64)
     committed = np.round(values[f.committed]).astype(np.int64)
-    served, unserved, undone = _serve(f, replicas, assign)
+    served, unserved, undone = _counted(f, values) if f.counted else _serve(f, replicas, assign)
     return Decision(
         candidates=f.candidates,
         replicas=replicas,
@@ -78,6 +78,18 @@ def _serve(f: Formulation, replicas: Array, assign: Assign) -> tuple[Array, Arra
                 served[mine, b] = assign(left[sources, b], room[places, b], local, cost[mine])
             np.subtract.at(left, f.pairs[0, mine], served[mine])
     return served, left, undone
+
+
+def _counted(f: Formulation, values: Array) -> tuple[Array, Array, Array]:
+    """The same of a model that counts units one by one."""
+    s, blocks = f.problem.sources, f.problem.blocks
+    served = np.round(values[f.served]).astype(np.int64)
+    by_source = np.zeros_like(s.units_per_hour)
+    np.add.at(by_source, f.pairs[0], served)
+    done = np.zeros((len(s.workload), len(blocks.probability)), dtype=np.int64)
+    np.add.at(done.T, blocks.scenario, (by_source * blocks.total_hours).T)
+    job = s.total_units[:, None] > 0
+    return served, np.where(job, 0, s.units_per_hour - by_source), np.maximum(s.total_units[:, None] - done, 0)
 
 
 def _work(f: Formulation, room: Array, pairs: Array, served: Array, undone: Array) -> None:

@@ -31,6 +31,7 @@ class Formulation:
     pairs: Array  # int64 [2, E] source, position in `candidates`
     reach: Array  # bool [E] pairs that no rule has closed; rules write into it
     direct: bool  # flows have no served columns: see `formulate`
+    counted: bool  # served units are whole columns: see `formulate`
     pools: Array  # int64 [Q] open pools
     on_demand_offers: Array  # int64 [O] offers on sale, at most one a pool
     commitments: Array  # int64 [K] offers
@@ -80,21 +81,28 @@ def offer_by_pool(problem: Problem, kind: int) -> Array:
 
 
 def formulate(
-    problem: Problem, rules: Sequence[Rule], candidates: Array | None = None, *, direct: bool = False
+    problem: Problem,
+    rules: Sequence[Rule],
+    candidates: Array | None = None,
+    *,
+    direct: bool = False,
+    counted: bool = False,
 ) -> Formulation:
     """The model over the candidates given (all by default), with the rows and costs of the rules.
 
     With `direct` the flows have no served columns: replicas cover the demand of every set of sources (Hall's
     condition), and what a unit's transfer costs beyond the cheapest is left out. That is a relaxation, equal to the
-    whole model but for those differences in transfer, and a fraction of its size.
+    whole model but for those differences in transfer, and a fraction of its size. With `counted` served units are whole
+    columns, one by one, as plans have them: for models whose units are few.
     """
-    f = _columns(problem, np.arange(len(problem.candidates.pool)) if candidates is None else candidates, direct=direct)
+    every = np.arange(len(problem.candidates.pool))
+    f = _columns(problem, every if candidates is None else candidates, direct=direct, counted=counted)
     for rule in rules:
         rule.build(f)
     return f
 
 
-def _columns(problem: Problem, rows: Array, *, direct: bool) -> Formulation:
+def _columns(problem: Problem, rows: Array, *, direct: bool, counted: bool) -> Formulation:
     c, s, o, b = problem.candidates, problem.sources, problem.offers, problem.blocks.count
     workload, model = c.workload[rows], Model()
     source, place = np.nonzero(s.workload[:, None] == workload[None, :])
@@ -113,7 +121,7 @@ def _columns(problem: Problem, rows: Array, *, direct: bool) -> Formulation:
     gangs = np.flatnonzero(problem.workloads.kind[workload] == "training")
     kept = (s.total_units[source] > 0) | (not direct)
     served = np.full((len(source), b), -1, dtype=np.int64)
-    served[kept] = model.columns((int(kept.sum()), b))
+    served[kept] = model.columns((int(kept.sum()), b), whole=counted)
     return Formulation(
         problem=problem,
         model=model,
@@ -125,10 +133,11 @@ def _columns(problem: Problem, rows: Array, *, direct: bool) -> Formulation:
         on_demand_offers=on_sale,
         commitments=commitments,
         gangs=gangs,
-        unit=units(problem),
+        unit=np.ones(len(problem.workloads.name)) if counted else units(problem),
+        counted=counted,
         replicas=model.columns((len(rows), b), upper=most, whole=True),
         served=served,
-        unserved=model.columns((len(s.workload), max(b, len(problem.blocks.probability)))),
+        unserved=model.columns((len(s.workload), max(b, len(problem.blocks.probability))), whole=counted),
         on_demand=model.columns((len(on_sale), b), upper=need[o.pool[on_sale]]),
         committed=model.columns((len(commitments),), lower=owned, upper=np.where(owned > 0, owned, peak), whole=True),
         placed=model.columns((len(gangs),), upper=1.0, whole=True),

@@ -80,6 +80,7 @@ class Demand(Rule):
             "demand",
             demand.shape,
             lower=demand,
+            upper=demand if f.counted else np.inf,
             label=lambda at: f"{_source(p, int(flow[at[0]]))}, {block_name(p, at[1])}",
         )
         position = np.full(len(s.workload), -1)
