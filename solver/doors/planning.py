@@ -97,6 +97,9 @@ def exit_code(made: Plan) -> int:
 def check(path: Path) -> int:
     """Recompute a plan and print what is wrong with it."""
     made = read_plan(path)
+    if made.termination == "infeasible":
+        guard.say("nothing to check: no plan exists, and the file says why", where=str(path), mend="see its conflicts")
+        return guard.INFEASIBLE
     problem = rebuild(made, path)
     if problem.digest() != made.provenance.problem_digest:
         guard.say(_changed(problem, made), where=str(path), mend="plan again with the catalogue of today")

@@ -280,6 +280,9 @@ def _earned(problem: Problem, prices: Prices, w: int, rows: Array, earned: Array
         return float(each.sum()), each
     unit = earned / np.maximum(capacity, 1)
     units_needed = s.units_per_hour[sources].sum(axis=0) + len(sources) * int(capacity.max())
+    share = float(problem.workloads.max_spot_share[w])
+    if len(sources) > 1 and 0 < share < 1:  # spot that one source cannot do without may ask for firm ones beside it
+        units_needed = units_needed / share
     best = unit.argmax(axis=0)
     at = np.arange(unit.shape[1])
     each = np.zeros(len(rows))

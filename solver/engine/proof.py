@@ -17,7 +17,7 @@ from . import mathopt, rounding
 from .duals import dual_terms
 from .fill import sets_of_sources
 from .parts import Effort, at_once, components
-from .primal import LINKING_ROWS, closed
+from .primal import closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 MARGIN = 1e-6  # of the cost, so that rounding noise closes nothing
 MOST_COLUMNS = 400_000
-APART = frozenset({"work", "gang", "one place", "nodes"})
+KEPT = ("cover ", "transfer ", "rounding", "spot share", "quota", "capacity")  # rows that `_thinned` knows
 SHARE = 0.3  # of the gap asked for, for each part
 LEAST_S = 0.2  # seconds of a part
 
@@ -77,7 +77,7 @@ def _apart(f: Formulation, program: Program, root: Root) -> tuple[Program, float
     """The program without the rows that link blocks, priced instead, and the dollars these add."""
     linking, y = np.zeros(program.shape[0], dtype=bool), _prices(f, root)
     for group in f.model.groups:
-        linking[group.rows.ravel()] = group.name in LINKING_ROWS | APART
+        linking[group.rows.ravel()] = not group.name.startswith(KEPT)
     linking[program.matrix[:, f.committed].nonzero()[0]] = True
     y = np.where(linking, y, 0.0)
     y = np.where(np.isinf(program.row_lower), np.minimum(y, 0), y)

@@ -36,10 +36,13 @@ MOST_NODES = 200  # of a tree when the run must not depend on a clock
 PRESS = (10.0, 1000.0)  # times the dearest replica: what the search thinks of a unit that must be served and is not
 MISSED = 1e-6
 LEAST_USD = 1e-9
+CONTRADICTION = 1e-6  # of the cost: rounding noise of bounds
+REPORT = "report the spec"
 MARGIN = 1.1  # of what a plan spends beyond a budget, taken off it for the next
 TRIES = 3  # plans whose traffic passes a budget, before none is given
 ENGINES: tuple[mathopt.Name, ...] = ("highs", "scip")
 WHOLE_NODES = 100_000
+FEW_UNITS = 10_000  # an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +164,13 @@ def _decomposed(s: Search) -> Outcome:
     cost = price(f, values)
     if cost - bound > s.gap * cost and s.left() > 1 and in_reach(s.problem):
         found = prove(s.problem, s.rules, root, cost, left=s.left, gap=s.gap, effort=s.effort)
+        if found > cost + CONTRADICTION * max(1.0, abs(cost)):
+            raise EngineError(f"a proof says ${found:,.2f}, a plan costs ${cost:,.2f}", where="engine", mend=REPORT)
         bound = max(bound, min(found, cost))
         s.report("proof", bound, cost)
     if cost - bound <= s.gap * cost:
         return _outcome(f, values, bound, "gap reached")
-    return _outcome(f, values, bound, "time limit" if s.past(share) else "gap not reached")
+    return _outcome(f, values, bound, "time limit" if s.past(ALL) else "gap not reached")
 
 
 def _within_budget(
@@ -222,9 +227,22 @@ def price(f: Formulation, values: Array) -> float:
     return float(f.model.program().cost @ values) + f.model.constant
 
 
+def few_units(problem: Problem) -> bool:
+    """Whether a whole unit more or less may matter, and units are few enough to be counted one by one.
+
+    It may where a budget counts the transfer of units, and where jobs pay for what they move in whole units an hour.
+    """
+    s = problem.sources
+    jobs = s.total_units > 0
+    matters = any(usd is not None for usd in problem.limits.monthly_budget_micro_usd)
+    matters |= bool(s.transfer_pico_usd_per_unit[jobs].any())
+    hours = problem.blocks.total_hours.min(initial=1)
+    return matters and max(s.units_per_hour.max(initial=0), s.total_units.max(initial=0) // hours) <= FEW_UNITS
+
+
 def _whole(s: Search) -> Outcome:
     """The whole model at once; infeasible only when two engines say so."""
-    f = formulate(s.problem, s.rules)
+    f = formulate(s.problem, s.rules, counted=few_units(s.problem))
     elastic = f.model.program()
     program = primal.closed(elastic, f.obligations())
     for engine in ENGINES:

@@ -101,11 +101,14 @@ def test_explain_tells_of_the_workload(out: Path) -> None:
     assert "nearest: chat" in refused(run("explain", out / "plan.json", "caht"))
 
 
-def test_a_contradiction_ends_with_its_code_and_shows_what_must_give_way() -> None:
-    """Neither 0 nor 1."""
-    done = run("plan", "@contradiction")
+def test_a_contradiction_ends_with_its_code_and_shows_what_must_give_way(tmp_path: Path) -> None:
+    """Neither 0 nor 1; there is then no plan to check."""
+    done = run("plan", "@contradiction", "--out", tmp_path / "out")
     assert done.returncode in (3, 4), done
     assert "give way" in done.stdout
+    checked = run("check", tmp_path / "out" / "plan.json")
+    assert checked.returncode == 4
+    assert "nothing to check" in checked.stderr
 
 
 def test_an_output_folder_that_is_none_is_refused(tmp_path: Path) -> None:
