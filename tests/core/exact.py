@@ -133,23 +133,16 @@ class Facts:
 
     @cached_property
     def enough(self) -> list[list[int]]:
-        """Replicas of each candidate in each block beyond which more are of no use [C][B].
+        """Replicas of each candidate in each block that plans may run at most [C][B].
 
-        A candidate that can take all there is needs no further replica, unless running more of it lets a workload
-        run more on spot: then up to FOUR times as much and one of the largest replicas.
+        As many as do all that is asked of the workload by themselves. More could serve nothing; all that they could do
+        is to stand idle so that more of the workload may run on spot, which plans do not do.
         """
-        capped = {v for v, _, _ in self.shares()}
-        spot = {self.owner[c] for c in self.candidates if self.is_spot[c] and self.open[c]}
         made = []
         for c in self.candidates:
-            v, row = self.owner[c], []
-            largest = max(self.capacity[i] for i in self.candidates if self.owner[i] == v)
-            for b in self.blocks:
-                asked = sum(self.asked(d, b) for d in self.sources if self.workload_of[d] == v)
-                most = -(-asked // self.capacity[c])
-                if v in capped & spot and asked:
-                    most = -(-FOUR * (asked + largest) // self.capacity[c])
-                row.append(min(most, 1) if self.is_run(v) else most)
+            sources = [d for d in self.sources if self.workload_of[d] == self.owner[c]]
+            row = [-(-sum(self.asked(d, b) for d in sources) // self.capacity[c]) for b in self.blocks]
+            row = [min(most, 1) if self.is_run(self.owner[c]) else most for most in row]
             made.append(row if self.open[c] else [0] * len(row))
         return made
 
@@ -158,9 +151,6 @@ class Facts:
         if not self.total[d]:
             return self.demand[d][b]
         return -(-self.total[d] // self.total_hours[b]) if self.window[d][b] else 0
-
-
-FOUR = 4
 
 
 @dataclass(frozen=True, slots=True)
