@@ -78,8 +78,8 @@ def judge(problem: Problem, *, exact: bool = True, large: bool = False) -> Verdi
 
     The engine's decision must break no rule, be billed at its exact cost to within half a micro-dollar a line, and
     claim no more than is true: the bound is not above the optimum. With `exact` it must cost exactly what the others
-    say (see `_surplus` for jobs); without, within what it claims, and within 1e-6 where it claims an optimum. `large`
-    sends it the way that large problems take, where it need not find the optimum.
+    say, and the bound must be that (see `_surplus` for jobs); without, within what it claims, and within 1e-6 where it
+    claims an optimum. `large` sends it the way that large problems take, where it need not find the optimum.
     """
     known, proved, enumerated, faults = _known(problem)
     if exact and not proved:
@@ -118,8 +118,11 @@ def _claims(problem: Problem, plan: Plan, engine: Fraction, known: Fraction | No
     if known is None:
         return ["a plan, though there is none"]
     found = _beyond(problem, engine, known, exact=exact) if plan.termination == "optimal" else []
-    if plan.certificate.lower_micro_usd > known * (1 + FLOAT) + Fraction(len(plan.cost_lines), 2) + 1:
-        found.append(f"bound {plan.certificate.lower_micro_usd} above the optimum {float(known):.6f}")
+    lower, noise = plan.certificate.lower_micro_usd, known * FLOAT + Fraction(len(plan.cost_lines), 2) + 1
+    if lower > known + noise:
+        found.append(f"bound {lower} above the optimum {float(known):.6f}")
+    if exact and lower < known - noise - _surplus(problem):
+        found.append(f"bound {lower} below the optimum {float(known):.6f}")
     return found
 
 

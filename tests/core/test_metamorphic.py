@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solver.problem import COMMITMENT, FIRM, ON_DEMAND, Problem
@@ -20,7 +20,9 @@ from .exact import Facts, choice_of, cost
 from .instances import text
 from .opinions import search
 
-EXAMPLES = settings(max_examples=25, derandomize=True, deadline=None, database=None)
+EXAMPLES = settings(
+    max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 SEEDS = st.integers(0, 10**6)
 Array = np.ndarray[Any, np.dtype[Any]]
 Change = Callable[[Problem, Any], Problem]

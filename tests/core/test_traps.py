@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
@@ -186,6 +186,9 @@ def test_the_same_problem_gives_the_same_plan(large: bool) -> None:
 # --- bounds from prices ----------------------------------------------------------------------------------------------
 
 NUMBERS = st.integers(-5, 5)
+EXAMPLES = settings(
+    derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no fault
 
 
 @st.composite
@@ -225,7 +228,7 @@ def independent(p: Program) -> tuple[int, float]:
 
 
 @given(p=small_programs(), data=st.data())
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(EXAMPLES, max_examples=300)
 def test_any_prices_give_a_bound(p: Program, data: st.DataObject) -> None:
     """Whatever the prices are, of whatever sign, the bound is not above the optimum."""
     prices = np.array(data.draw(st.lists(st.floats(-20, 20), min_size=p.shape[0], max_size=p.shape[0])), dtype=float)
@@ -237,7 +240,7 @@ def test_any_prices_give_a_bound(p: Program, data: st.DataObject) -> None:
 
 
 @given(p=small_programs())
-@settings(max_examples=150, derandomize=True, deadline=None, database=None)
+@settings(EXAMPLES, max_examples=150)
 def test_the_prices_of_the_optimum_give_the_optimum(p: Program) -> None:
     """No weaker than it has to be; and both ways of solving agree. Columns have lower bounds, as the planner's do."""
     p = p.replace(lower=np.maximum(p.lower, -2.0))
