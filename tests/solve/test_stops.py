@@ -36,8 +36,8 @@ from tests.solve.test_child import ROOT, cheapest_usd, plan, wait_for
 def test_a_search_that_does_not_stop_is_stopped(problem: Problem) -> None:
     """At the time limit and a little grace, with the best plan and the best bound until then."""
     start = time.monotonic()
-    made = plan(problem, Acting(after=acting.hang), time_limit_s=0.5)
-    assert 0.5 + host.GRACE_S < time.monotonic() - start < 0.5 + host.GRACE_S + 2.5  # a start and an end
+    made = plan(problem, Acting(after=acting.hang), time_limit_s=3)
+    assert 3 + host.GRACE_S < time.monotonic() - start < 3 + host.GRACE_S + 2.5  # a start and an end
     assert made.termination == "time limit"
     assert made.certificate.gap == pytest.approx(0.25, abs=1e-6)
     assert made.total_usd == cheapest_usd(problem)
