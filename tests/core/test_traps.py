@@ -232,6 +232,9 @@ def independent(p: Program) -> tuple[int, float]:
 def test_any_prices_give_a_bound(p: Program, data: st.DataObject) -> None:
     """Whatever the prices are, of whatever sign, the bound is not above the optimum."""
     prices = np.array(data.draw(st.lists(st.floats(-20, 20), min_size=p.shape[0], max_size=p.shape[0])), dtype=float)
+    right = np.where(np.isinf(p.row_lower), np.minimum(prices, 0), prices)
+    right = np.where(np.isinf(p.row_upper), np.maximum(right, 0), right)
+    assert dual_bound(p, prices) == dual_bound(p, right)  # a price of the wrong sign is no price
     status, best = independent(p)
     if status == 3:
         assert dual_bound(p, prices) == -INF
