@@ -13,27 +13,14 @@ from solver.bill import make_bill
 from solver.engine import mathopt
 from solver.engine.assign import assign
 from solver.engine.primal import closed
-from solver.engine.run import run
 from solver.formulation import formulate
 from solver.problem import Problem
 from solver.rules import RULES
 
 from .instances import random_problem
+from .opinions import search
 
 NOISE = 1e-4  # dollars, of some hundreds to thousands
-
-
-def search(problem: Problem) -> Any:
-    """The engine's outcome at gap zero."""
-    return run(
-        problem,
-        RULES,
-        time_limit_s=60,
-        gap=0.0,
-        seed=0,
-        deterministic=False,
-        report=lambda _phase, _lower, _upper: None,
-    )
 
 
 def whole_units_usd(problem: Problem) -> float:
@@ -84,6 +71,7 @@ def test_a_service_too_small_to_be_worth_a_node_is_served_all_the_same() -> None
     )
     outcome = search(dataclasses.replace(problem, sources=sources, workloads=workloads))
     assert outcome.termination == "optimal"
+    assert outcome.decision is not None
     assert not outcome.decision.unserved.any()
     assert (outcome.decision.replicas.sum(axis=0) >= 1).all()
 
