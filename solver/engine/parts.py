@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -136,9 +134,9 @@ def improve_parts(
 
 
 def at_once(work: Callable[[int], object], items: Sequence[int]) -> None:
-    """Do the work for all items, in order, on every core: the back-ends let go of the interpreter while they search."""
-    with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
-        list(pool.map(work, items))
+    """Do the work for all items, in order: one at a time, as back-ends share state between the threads of a process."""
+    for item in items:
+        work(item)
 
 
 def _by_label(labels: Array, count: int) -> list[Array]:
