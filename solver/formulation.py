@@ -91,9 +91,9 @@ def formulate(
     """The model over the candidates given (all by default), with the rows and costs of the rules.
 
     With `direct` the flows have no served columns: replicas cover the demand of every set of sources (Hall's
-    condition), and what a unit's transfer costs beyond the cheapest is left out. That is a relaxation, equal to the
-    whole model but for those differences in transfer, and a fraction of its size. With `counted` served units are whole
-    columns, one by one, as plans have them: for models whose units are few.
+    condition), and transfer is counted by levels of price (see rules.transfer). That is a relaxation, equal to the
+    whole model but for what lies between those levels, and a fraction of its size. With `counted` served units are
+    whole columns, one by one, as plans have them: for models whose units are few.
     """
     every = np.arange(len(problem.candidates.pool))
     f = _columns(problem, every if candidates is None else candidates, direct=direct, counted=counted)
@@ -146,9 +146,17 @@ def _columns(problem: Problem, rows: Array, *, direct: bool, counted: bool) -> F
 
 
 def units(problem: Problem) -> Array:
-    """Units an hour of the largest replica of each workload, float [W]; 1 where there is none."""
-    made = np.ones(len(problem.workloads.name))
-    np.maximum.at(made, problem.candidates.workload, problem.candidates.units_per_hour.astype(float))
+    """Units an hour of the largest replica that each workload can use, float [W]; at least 1."""
+    made, c = np.ones(len(problem.workloads.name)), problem.candidates
+    np.maximum.at(made, c.workload, c.units_per_hour.astype(float))
+    return np.asarray(np.maximum(1.0, np.minimum(made, needed(problem).max(axis=1, initial=0))))
+
+
+def needed(problem: Problem) -> Array:
+    """Units an hour that a workload can use in a block, float [W, B]: of a job, all its work in that block alone."""
+    s, blocks = problem.sources, problem.blocks
+    hours, made = np.maximum(blocks.total_hours, 1), np.zeros((len(problem.workloads.name), blocks.count))
+    np.add.at(made, s.workload, s.units_per_hour + np.where(s.window, -(-s.total_units[:, None] // hours), 0))
     return made
 
 
@@ -158,12 +166,8 @@ def most_replicas(problem: Problem, rows: Array) -> Array:
     A flow needs at most ⌈demand ÷ capacity⌉; a run takes one gang; a divisible job at most all its work in one block.
     No more than the quotas of its pool allow.
     """
-    c, s, blocks = problem.candidates, problem.sources, problem.blocks
-    capacity = np.maximum(c.units_per_hour[rows, None], 1)
-    hours = np.maximum(blocks.total_hours, 1)
-    demand = np.zeros((len(problem.workloads.name), blocks.count))
-    np.add.at(demand, s.workload, s.units_per_hour + np.where(s.window, -(-s.total_units[:, None] // hours), 0))
-    most = np.ceil(demand[c.workload[rows]] / capacity)
+    c = problem.candidates
+    most = np.ceil(needed(problem)[c.workload[rows]] / np.maximum(c.units_per_hour[rows, None], 1))
     training = (problem.workloads.kind[c.workload[rows]] == "training")[:, None]
     most = np.where(training, np.minimum(most, 1), most)
     allowed = np.floor(allowed_nodes(problem)[c.market[rows], c.pool[rows]] / c.nodes_per_replica[rows])

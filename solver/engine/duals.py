@@ -163,11 +163,14 @@ def worth(problem: Problem, prices: Prices, cuts: Cuts, w: int, rows: Array) -> 
     made = np.zeros((pairs.shape[1], problem.blocks.count))
     for (workload, t), y in prices.cover.items():
         if workload == w:
-            made += np.where((pairs[1].astype(np.int64) & t) > 0, pairs[0], 0)[:, None] / scale * y
+            inside = sources[[i for i in range(len(sources)) if t >> i & 1]]
+            usable = np.where((pairs[1].astype(np.int64) & t) > 0, pairs[0], 0)[:, None]
+            made += np.minimum(usable, s.units_per_hour[inside].sum(axis=0)) / scale * y
     level, _ = levels_usd(problem, w)
     for (workload, at_level), y in prices.dear.items():
         if workload == w:
-            made += np.where(pairs[2] < level[at_level], pairs[0], 0)[:, None] / scale * y
+            usable = np.where(pairs[2] < level[at_level], pairs[0], 0)[:, None]
+            made += np.minimum(usable, s.units_per_hour[sources].sum(axis=0)) / scale * y
     mine = np.flatnonzero((cuts.workload == w) & (prices.cut > 0))
     for t in np.unique(cuts.sources[mine]).tolist():
         at = mine[cuts.sources[mine] == t]

@@ -206,9 +206,8 @@ def _rest(
             use = (least < total[live]) | ~room.fits(f, rows, new)[live]
             total[live] = np.where(use, least, total[live])
             new[np.ix_(firm, live[use])] = 0
-            new[firm[best_alone[use]], live[use]] = np.where(least < NEVER, times[best_alone, np.arange(len(live))], 0)[
-                use
-            ]
+            copies = np.where(least < NEVER, times[best_alone, np.arange(len(live))], 0)
+            new[firm[best_alone[use]], live[use]] = copies[use]
         if k >= 0:
             total = np.where(allowed[k] >= 1, total + price[k], NEVER * 2)
             new[k] += 1

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Name = Literal["highs", "scip", "glop"]
 MAX_COEFFICIENT = 1e15  # a finite bound beyond it has misled solvers: it is given as infinite
-TOLERANCES = ("mip_feasibility_tolerance", "primal_feasibility_tolerance")
 TIGHT = 1e-9
+HIGHS_TIGHT = {"primal_feasibility_tolerance": TIGHT, "mip_feasibility_tolerance": 1e-8}  # at 1e-9 it cuts off optima
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,6 @@ def solve(
     gap: float = 0.0,
     seed: int = 0,
     node_limit: int | None = None,
-    interior: bool = False,
     tight: bool = False,
 ) -> Answer:
     """Solve a program.
@@ -50,7 +49,6 @@ def solve(
         time_limit_s: wall clock.
         gap: relative gap at which to stop.
         seed: of the back-end.
-        interior: solve an LP by interior point without going to a vertex.
         tight: rows hold to 1e-9; at the usual 1e-6 a budget is passed by some micro-dollars, a small demand not served.
         node_limit: stop after so many nodes of the tree, for runs that must not depend on a clock.
 
@@ -67,21 +65,7 @@ def solve(
         return _without_columns(program)
     try:
         proto = to_proto(program)
-        options = parameters.SolveParameters(random_seed=seed, relative_gap_tolerance=gap, absolute_gap_tolerance=0.0)
-        if math.isfinite(time_limit_s):
-            import datetime
-
-            options.time_limit = datetime.timedelta(seconds=max(0.01, time_limit_s))
-        if node_limit is not None:
-            options.node_limit = node_limit
-        if tight:
-            options.highs.double_options.update(dict.fromkeys(TOLERANCES, TIGHT))
-            options.gscip.real_params["numerics/feastol"] = TIGHT
-        if not program.whole.any():
-            options.relative_gap_tolerance = options.absolute_gap_tolerance = None
-            if interior:
-                options.lp_algorithm = parameters.LPAlgorithm.BARRIER
-                options.highs.string_options["run_crossover"] = "off"
+        options = _options(program, time_limit_s=time_limit_s, gap=gap, seed=seed, node_limit=node_limit, tight=tight)
         result = solver.solve(
             proto,
             kinds[engine].value,
@@ -105,6 +89,25 @@ def solve(
         mend = "try another time limit or gap; if it stays, report the spec"
         raise EngineError(f"{engine} refused the model: {str(error)[:300]}", where="engine", mend=mend) from None
     return _answer(result, program)
+
+
+def _options(
+    program: Program, *, time_limit_s: float, gap: float, seed: int, node_limit: int | None, tight: bool
+) -> Any:
+    """MathOpt's parameters of one solve."""
+    from ortools.math_opt.python import parameters
+
+    options = parameters.SolveParameters(random_seed=seed, node_limit=node_limit)
+    if program.whole.any():
+        options.relative_gap_tolerance, options.absolute_gap_tolerance = gap, 0.0
+    if math.isfinite(time_limit_s):
+        import datetime
+
+        options.time_limit = datetime.timedelta(seconds=max(0.01, time_limit_s))
+    if tight:
+        options.highs.double_options.update(HIGHS_TIGHT)
+        options.gscip.real_params["numerics/feastol"] = TIGHT
+    return options
 
 
 def _without_columns(program: Program) -> Answer:

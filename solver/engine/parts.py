@@ -11,7 +11,7 @@ import numpy as np
 from . import mathopt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ..model import Program
 
@@ -116,10 +116,11 @@ def improve_parts(
     columns_of, rows_of = _by_label(label, len(excess)), _by_label(row_label, len(excess))
     made, saved = values.copy(), np.zeros(len(excess))
 
-    def search(i: int) -> None:
-        columns = columns_of[i]
+    order = np.argsort(-excess, kind="stable")
+    for i in order[excess[order] > 0].tolist():  # one at a time: back-ends share state between threads of a process
         if stop(float(saved.sum())):
-            return
+            break
+        columns = columns_of[i]
         piece = part.take(rows_of[i], columns)
         answer = effort.solve(piece, gap=PART_GAP)
         if answer.values is not None:
@@ -127,16 +128,7 @@ def improve_parts(
             less = float(piece.cost @ made[free[columns]]) - objective(piece, found)
             if less > 0:
                 made[free[columns]], saved[i] = found, less
-
-    order = np.argsort(-excess, kind="stable")
-    at_once(search, order[excess[order] > 0].tolist())
     return made
-
-
-def at_once(work: Callable[[int], object], items: Sequence[int]) -> None:
-    """Do the work for all items, in order: one at a time, as back-ends share state between the threads of a process."""
-    for item in items:
-        work(item)
 
 
 def _by_label(labels: Array, count: int) -> list[Array]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 LINKING_ROWS = frozenset({"monthly budget", "carbon"})
 TURNS = 3
-SMALL = 20_000  # columns of a program that is also searched whole
+MOST_COLUMNS = 20_000  # columns of a program that is also searched whole
 ENOUGH = 1e-4
 TINY = 1e-6
 
@@ -45,12 +45,12 @@ def search(
     f, program = root.formulation, closed(root.program, root.owed)
     best, best_cost, guide, kept = _turns(root, program, stop, report, effort)
     if best is not None and guide is not None and not stop(best_cost):
-        loose, cost = priced_apart(f, program, guide[1])[0], best_cost
+        loose, cost = priced_apart(f, program, guide[1]), best_cost
         better = improve_parts(loose, kept, best, guide[0], stop=lambda saved: stop(cost - saved), effort=effort)
         if objective(program, better) < best_cost:
             best, best_cost = better, objective(program, better)
             report(best, best_cost)
-    if program.shape[1] <= SMALL and not stop(best_cost):
+    if program.shape[1] <= MOST_COLUMNS and not stop(best_cost):
         answer = effort.solve(program, gap=ENOUGH, seconds=seconds())
         if answer.values is not None:
             found = np.where(program.whole, np.round(answer.values), answer.values)
@@ -101,15 +101,14 @@ def _turns(
     return best, best_cost, used, kept
 
 
-def priced_apart(f: Formulation, program: Program, duals: Array) -> tuple[Program, float]:
-    """The program without the rows that link all blocks, which are priced instead, and the dollars these add."""
+def priced_apart(f: Formulation, program: Program, duals: Array) -> Program:
+    """The program without the rows that link all blocks, which are priced instead."""
     linking = np.zeros(program.shape[0], dtype=bool)
     for group in f.model.groups:
         linking[group.rows.ravel()] = group.name in LINKING_ROWS
     y = np.where(linking, np.minimum(duals, 0.0), 0.0)  # rows of the kind "at most"
     left = program.take(np.flatnonzero(~linking), np.arange(program.shape[1]))
-    constant = float(y[linking] @ program.row_upper[linking]) if linking.any() else 0.0
-    return left.replace(cost=program.cost - program.matrix.T @ y), constant
+    return left.replace(cost=program.cost - program.matrix.T @ y)
 
 
 def complete(program: Program, whole: Array, values: Array, effort: Effort) -> Array | None:

@@ -16,7 +16,7 @@ from ..rules.transfer import levels_usd
 from . import mathopt, rounding
 from .duals import dual_terms
 from .fill import sets_of_sources
-from .parts import Effort, at_once, components
+from .parts import Effort, components
 from .primal import closed
 
 if TYPE_CHECKING:
@@ -159,13 +159,12 @@ def _sum_of_parts(program: Program, cost: float, left: Callable[[], float], gap:
     broken = np.unique(label[program.whole & (program.upper > 0)])
     order = broken[np.argsort(-bound[broken], kind="stable")]
 
-    def search(i: int) -> None:
+    for i in order.tolist() if np.isfinite(bound).all() else ():
         rows = np.flatnonzero(row_label == i)
-        if left() > 0 and len(rows) and bound.sum() < cost * (1 - gap):
+        if left() <= 0 or bound.sum() >= cost * (1 - gap):
+            break
+        if len(rows):
             piece = program.take(rows, np.flatnonzero(label == i))
             found = effort.solve(piece, gap=SHARE * gap, seconds=max(LEAST_S, left()))
             bound[i] = max(bound[i], found.bound)
-
-    if np.isfinite(bound).all():
-        at_once(search, order.tolist())
     return float(bound.sum())

@@ -61,7 +61,8 @@ def strengths(capacity: Array, demand: Array, size: Array) -> tuple[Array, Array
     f = np.where(f <= 0, 1.0, f)
     part = capacity / size
     down = np.floor(part + 1e-12)
-    return down + np.minimum(1.0, np.maximum(part - down, 0.0) / f), 1.0 / (size * f), np.ceil(ratio - 1e-12)
+    need = np.ceil(ratio - 1e-12)
+    return np.minimum(down + np.minimum(1.0, np.maximum(part - down, 0.0) / f), need), 1.0 / (size * f), need
 
 
 def add(f: Formulation, cuts: Cuts) -> Array:

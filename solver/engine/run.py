@@ -34,6 +34,7 @@ SMALL = 2500  # candidates × blocks of a model that is solved whole
 FOR_ROOT, FOR_PRIMAL, ALL = 0.5, 0.6, 0.95  # of the time limit: by when the relaxation and the search for a plan stop
 MOST_NODES = 200  # of a tree when the run must not depend on a clock
 PRESS = (10.0, 1000.0)  # times the dearest replica: what the search thinks of a unit that must be served and is not
+MOST_MICRO_USD = 1e18  # that an int64 holds
 MISSED = 1e-6
 LEAST_USD = 1e-9
 CONTRADICTION = 1e-6  # of the cost: rounding noise of bounds
@@ -42,6 +43,7 @@ MARGIN = 1.1  # of what a plan spends beyond a budget, taken off it for the next
 TRIES = 3  # plans whose traffic passes a budget, before none is given
 ENGINES: tuple[mathopt.Name, ...] = ("highs", "scip")
 WHOLE_NODES = 100_000
+SECOND_S = 5.0  # seconds at most for the second engine's opinion
 FEW_UNITS = 10_000  # an hour
 
 
@@ -121,7 +123,7 @@ def pressed(problem: Problem, times: float) -> Problem:
     dearest = dearest_node(problem)[c.pool] * c.nodes_per_replica / np.maximum(c.units_per_hour, 1)
     np.maximum.at(unit, c.workload, dearest)
     unit *= max(1.0, worth_of_choice(problem))
-    asked = np.ceil(unit * times * 1e6).astype(np.int64)
+    asked = np.ceil(np.minimum(unit * times * 1e6, MOST_MICRO_USD)).astype(np.int64)
     price = np.where(w.must_serve, np.maximum(asked, 1), w.unserved_micro_usd_per_unit)
     return dataclasses.replace(problem, workloads=dataclasses.replace(w, unserved_micro_usd_per_unit=price))
 
@@ -140,7 +142,7 @@ def worth_of_choice(problem: Problem) -> float:
 def _decomposed(s: Search) -> Outcome:
     """Root bound over all candidates, a plan, and a last proof when the gap is still open."""
     root = _root(s)
-    f, bound, cost = root.formulation, root.bound, math.inf
+    f, bound = root.formulation, root.bound
     if root.infeasible or root.values[root.owed].max(initial=0.0) > MISSED:
         if not (root.converged or root.infeasible):
             raise _out_of_time()
@@ -161,7 +163,7 @@ def _decomposed(s: Search) -> Outcome:
     values = _within_budget(s, root, enough, better, lambda: s.left() - (1 - share) * s.time_limit_s)
     if values is None:
         raise _out_of_time()
-    cost = price(f, values)
+    cost = float(root.program.cost @ values) + f.model.constant
     if cost - bound > s.gap * cost and s.left() > 1 and in_reach(s.problem):
         found = prove(s.problem, s.rules, root, cost, left=s.left, gap=s.gap, effort=s.effort)
         if found > cost + CONTRADICTION * max(1.0, abs(cost)):
@@ -222,11 +224,6 @@ def _outcome(f: Formulation, values: Array | None, bound: float, termination: Te
     return Outcome(decision=decision, bound=bound, termination=termination)
 
 
-def price(f: Formulation, values: Array) -> float:
-    """Dollars of the values of a formulation's columns."""
-    return float(f.model.program().cost @ values) + f.model.constant
-
-
 def few_units(problem: Problem) -> bool:
     """Whether a whole unit more or less may matter, and units are few enough to be counted one by one.
 
@@ -241,22 +238,26 @@ def few_units(problem: Problem) -> bool:
 
 
 def _whole(s: Search) -> Outcome:
-    """The whole model at once; infeasible only when two engines say so."""
+    """The whole model at once, by two engines: neither is believed against the other, be it optimal or infeasible."""
     f = formulate(s.problem, s.rules, counted=few_units(s.problem))
     elastic = f.model.program()
     program = primal.closed(elastic, f.obligations())
+    answers: list[mathopt.Answer] = []
     for engine in ENGINES:
         limit = None if math.isfinite(s.time_limit_s) else WHOLE_NODES
-        answer = mathopt.solve(
-            program, engine=engine, time_limit_s=s.left(), node_limit=limit, gap=s.gap, seed=s.effort.seed, tight=True
-        )
-        if answer.values is not None:
-            ended: Termination = "time limit"
-            if answer.status == "optimal":
-                ended = "optimal" if s.gap == 0 else "gap reached"
-            return _outcome(f, answer.values, answer.bound, ended)
-        if answer.status != "infeasible":
-            raise _out_of_time()
+        seconds = min(s.left(), SECOND_S) if answers else s.left()
+        answers += [mathopt.solve(
+            program, engine=engine, time_limit_s=seconds, node_limit=limit, gap=s.gap, seed=s.effort.seed, tight=True
+        )]  # fmt: skip
+    best = min(answers, key=lambda a: a.objective)
+    if best.values is not None:
+        noise = CONTRADICTION * max(1.0, abs(best.objective))
+        bound = max((a.bound for a in answers if a.bound <= best.objective + noise), default=-math.inf)
+        reached = best.objective - bound <= max(s.gap * abs(best.objective), noise)
+        ended: Termination = ("optimal" if s.gap == 0 else "gap reached") if reached else "time limit"
+        return _outcome(f, best.values, bound, ended)
+    if any(a.status != "infeasible" for a in answers):
+        raise _out_of_time()
     answer = mathopt.solve(elastic, time_limit_s=max(1.0, s.left()), gap=s.gap, seed=s.effort.seed)
     return _outcome(f, answer.values, answer.bound, "infeasible")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..formulation import needed
 from .base import Books, Rule, Violation, block_name
 
 if TYPE_CHECKING:
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
 
 
 class Capacity(Rule):
-    """Each candidate c (a mode in a pool) and block b:    Σ_d served[d, c, b] ≤ units_per_hour[c] × replicas[c, b]."""
+    """Each candidate c (a mode in a pool) and block b:    Σ_d served[d, c, b] ≤ capacity[c, b] × replicas[c, b].
+
+    capacity[c, b] is units_per_hour[c], but no more than the workload can use in the block: a larger one allows the
+    same plans, and its like have made solvers take almost nothing of a replica for none.
+    """
 
     name = "capacity"
 
     def build(self, f: Formulation) -> None:
         """One row a candidate and block, for candidates whose served units are columns."""
         workload = f.of("workload")
-        capacity = f.of("units_per_hour") / f.unit[workload]
         names = f.problem.pool_names
         mine = f.has_columns()
         bound = np.unique(f.pairs[1][mine])
@@ -37,7 +41,8 @@ class Capacity(Rule):
             ),
         )
         f.model.put(rows[np.searchsorted(bound, f.pairs[1][mine])], f.served[mine], 1.0)
-        f.model.put(rows, f.replicas[bound], -capacity[bound, None])
+        usable = np.minimum(f.of("units_per_hour")[:, None], needed(f.problem)[workload]) / f.unit[workload][:, None]
+        f.model.put(rows, f.replicas[bound], -usable[bound])
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """Sums of whole units against whole capacity."""

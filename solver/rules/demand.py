@@ -48,7 +48,7 @@ class Demand(Rule):
 
         Each set of sources T of a workload, with c over the candidates some source of T reaches (all sets of few
         sources, else each source and all; a set that reaches no less than a larger one needs no row):
-        Σ_c units_per_hour[c] × replicas[c, b] + unserved[b] ≥ Σ_d∈T demand[d, b]
+        Σ_c min(units_per_hour[c], demand) × replicas[c, b] + unserved[b] ≥ Σ_d∈T demand[d, b] = demand
         """
         p, s = f.problem, f.problem.sources
         capacity = f.of("units_per_hour").astype(float)
@@ -64,9 +64,10 @@ class Demand(Rule):
                 f"cover {p.workloads.name[w]}", demand.shape, lower=demand, keys=keys,
                 label=lambda at, w=w: f"{p.workloads.name[w]}, {block_name(p, at[1])}",  # type: ignore[misc]
             )  # fmt: skip
-            for row, t in zip(rows, sets, strict=True):
+            for row, t, asked in zip(rows, sets, demand, strict=True):
                 reached = np.flatnonzero(member[list(t)].any(axis=0))
-                f.model.put(row, f.replicas[reached], capacity[reached, None] / f.unit[w])
+                usable = np.minimum(capacity[reached, None] / f.unit[w], asked)
+                f.model.put(row, f.replicas[reached], usable)
             left = f.unserved[sources[0], : p.blocks.count]
             f.model.put(rows, left[None, :], 1.0)
             f.model.cost(left, p.workloads.unserved_micro_usd_per_unit[w] * f.unit[w] / 1e6 * f.weight)

@@ -69,7 +69,8 @@ class Transfer(Rule):
             mine = np.flatnonzero(workload == w)
             capacity, way = f.of("units_per_hour")[mine] / f.unit[w], extra[p.pool_site[f.of("pool")[mine]]]
             for row, usd in zip(rows, level.tolist(), strict=True):
-                f.model.put(row[None, :], f.replicas[mine], np.where(way < usd, capacity, 0.0)[:, None])
+                usable = np.minimum(np.where(way < usd, capacity, 0.0)[:, None], demand)
+                f.model.put(row[None, :], f.replicas[mine], usable)
 
     def bill(self, problem: Problem, decision: Decision) -> Iterable[Line]:
         """By workload, pool and month."""
