@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import InputError
 from .money import apportion, round_half_even
 from .problem import FIRM
 from .table import Table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 IDLE, IDLE_NAME = -1, "(idle)"  # the workload of what nobody uses
+MOST_MICRO_USD = 9 * 10**18  # that an int64 holds
 LINE_COLUMNS = ("kind", "provider", "region", "node", "option", "workload", "team", "period", "micro_usd")
 
 
@@ -69,6 +71,10 @@ def make_bill(problem: Problem, decision: Decision, rules: Sequence[Rule]) -> Ta
         who = (w.name[line.workload], w.team[line.workload]) if line.workload != IDLE else (IDLE_NAME, "")
         key = (line.kind, *place, line.option, *who, periods[line.period])
         amounts[key] = amounts.get(key, 0) + line.micro_usd
+    if sum(map(abs, amounts.values())) > MOST_MICRO_USD:
+        dearest = max(amounts, key=lambda key: amounts[key])
+        mend = "look at its prices, the price of what is not served, and the demand"
+        raise InputError("the bill is beyond $9,000,000,000,000", where=" ".join(filter(None, dearest)), mend=mend)
     return Table.from_records(LINE_COLUMNS, [(*key, micro) for key, micro in sorted(amounts.items()) if micro])
 
 

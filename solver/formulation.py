@@ -50,10 +50,6 @@ class Formulation:
         """A column of problem.candidates over the open ones [C]."""
         return np.asarray(getattr(self.problem.candidates, name)[self.candidates])
 
-    def spot_offer(self) -> Array:
-        """Offer row of each open candidate's pool on the spot market, -1 where there is none [C]."""
-        return offer_by_pool(self.problem, SPOT)[self.of("pool")]
-
     def shut(self, pairs: Array) -> None:
         """Let no unit go over these pairs (mask [E])."""
         self.reach[pairs] = False
@@ -78,6 +74,14 @@ def offer_by_pool(problem: Problem, kind: int) -> Array:
     rows = np.flatnonzero(problem.offers.kind == kind)
     found[problem.offers.pool[rows]] = rows
     return found
+
+
+def usd_per_hour(problem: Problem, kind: int, absent: float = np.inf) -> Array:
+    """Price of a node of each pool on a market, `absent` where it is not on sale; float [Q]."""
+    o, made = problem.offers, np.full(len(problem.pool_shape), absent)
+    rows = np.flatnonzero(o.kind == kind)
+    made[o.pool[rows]] = o.micro_usd_per_hour[rows] / 1e6
+    return made
 
 
 def formulate(
@@ -120,8 +124,12 @@ def _columns(problem: Problem, rows: Array, *, direct: bool, counted: bool) -> F
     peak = (need[o.pool[commitments]] * o.active[commitments]).max(axis=1, initial=0)
     gangs = np.flatnonzero(problem.workloads.kind[workload] == "training")
     kept = (s.total_units[source] > 0) | (not direct)
+    unit = np.ones(len(problem.workloads.name)) if counted else units(problem)
+    asked, left = _most_units(problem)
     served = np.full((len(source), b), -1, dtype=np.int64)
-    served[kept] = model.columns((int(kept.sum()), b), whole=counted)
+    served[kept] = model.columns(
+        (int(kept.sum()), b), upper=(asked / unit[s.workload, None])[source[kept]], whole=counted
+    )
     return Formulation(
         problem=problem,
         model=model,
@@ -133,16 +141,30 @@ def _columns(problem: Problem, rows: Array, *, direct: bool, counted: bool) -> F
         on_demand_offers=on_sale,
         commitments=commitments,
         gangs=gangs,
-        unit=np.ones(len(problem.workloads.name)) if counted else units(problem),
+        unit=unit,
         counted=counted,
         replicas=model.columns((len(rows), b), upper=most, whole=True),
         served=served,
-        unserved=model.columns((len(s.workload), max(b, len(problem.blocks.probability))), whole=counted),
+        unserved=model.columns(left.shape, upper=left / unit[s.workload, None], whole=counted),
         on_demand=model.columns((len(on_sale), b), upper=need[o.pool[on_sale]]),
         committed=model.columns((len(commitments),), lower=owned, upper=np.where(owned > 0, owned, peak), whole=True),
         placed=model.columns((len(gangs),), upper=1.0, whole=True),
         weight=problem.blocks.total_hours * np.array([float(p) for p in problem.blocks.block_probability()]),
     )
+
+
+def _most_units(problem: Problem) -> tuple[Array, Array]:
+    """Units beyond which no plan serves a source in a block [D, B], nor leaves unserved (see `Formulation.unserved`).
+
+    Every column has an end, so that whatever a row price leaves it to earn is a part of the bound, be it ever so small.
+    """
+    s, blocks = problem.sources, problem.blocks
+    asked = s.units_per_hour + -(-s.total_units[:, None] // np.maximum(blocks.total_hours, 1))
+    left = np.repeat(s.total_units[:, None], max(blocks.count, len(blocks.probability)), axis=1)
+    of_workload = np.zeros((len(problem.workloads.name), blocks.count), dtype=np.int64)
+    np.add.at(of_workload, s.workload, s.units_per_hour)
+    left[:, : blocks.count] += of_workload[s.workload]  # of a direct model's flow one source stands for all
+    return asked, left
 
 
 def units(problem: Problem) -> Array:

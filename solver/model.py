@@ -91,9 +91,17 @@ class Model:
         self.row_count = 0
 
     def columns(
-        self, shape: Sequence[int], *, lower: Array | float = 0.0, upper: Array | float = np.inf, whole: bool = False
+        self, shape: Sequence[int], *, upper: Array | float, lower: Array | float = 0.0, whole: bool = False
     ) -> Array:
-        """Add a block of columns; returns their indices in the given shape."""
+        """Add a block of columns; returns their indices in the given shape.
+
+        Every column has an end that no plan needs to pass, so that any row prices leave a lower bound.
+
+        Raises:
+            PlannerError: a bound that is not finite.
+        """
+        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+            raise PlannerError("a column without an end", where="model", mend="give its rule finite bounds")
         index = self.column_count + np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)
         self.column_count += index.size
         self._lower.append(np.broadcast_to(np.asarray(lower, dtype=float), index.shape).ravel())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..formulation import most_replicas, offer_by_pool, units
+from ..formulation import most_replicas, units, usd_per_hour
 from ..problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
 from ..rules.budget import hourly_rate
 from ..rules.commitment import upfront_by_month
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .rounding import Cuts
 
 Array = np.ndarray[Any, np.dtype[Any]]
-NOISE = 1e-9
 
 
 def dual_bound(program: Program, duals: Array) -> float:
@@ -41,8 +40,7 @@ def dual_terms(program: Program, duals: Array) -> tuple[Array, Array]:
     y = np.where(np.isinf(program.row_upper), np.maximum(y, 0), y)
     reduced = program.cost - program.matrix.T @ y
     rhs = np.where(y > 0, program.row_lower, np.where(y < 0, program.row_upper, 0.0))
-    endless = np.isinf(program.upper) & (reduced > -NOISE)  # beyond rounding noise it is worth what it is worth
-    at = np.where((reduced > 0) | endless, program.lower, program.upper)
+    at = np.where(reduced > 0, program.lower, program.upper)
     return rhs * y, np.where(reduced == 0, 0.0, reduced) * np.where(reduced == 0, 0.0, at)
 
 
@@ -129,9 +127,7 @@ def market(problem: Problem, prices: Prices) -> Market:
     dollar = weight + (month.T * blocks.hours).sum(axis=1) + prices.hour  # of a dollar an hour in a block [B]
 
     def of(kind: int, market_: int) -> Array:
-        offer = offer_by_pool(p, kind)
-        usd = np.where(offer >= 0, o.micro_usd_per_hour[offer] / 1e6, np.inf)
-        return np.asarray(usd[:, None] * dollar + prices.quota[:, :, market_])
+        return np.asarray(usd_per_hour(p, kind)[:, None] * dollar + prices.quota[:, :, market_])
 
     offers = np.flatnonzero((o.kind == COMMITMENT) & (o.owned_nodes == 0))
     monthly = (o.micro_usd_per_hour[offers, None] * o.paid_hours[offers]).astype(float)
@@ -257,8 +253,8 @@ def node_prices(problem: Problem, prices: Prices, m: Market, asked: Array) -> Ar
     pool, active = o.pool[m.offers], o.active[m.offers]
     slack = m.commitment - (base[pool] * active).sum(axis=1)
     more = ((wish - base)[pool] * active).sum(axis=1)
-    scale = np.ones(len(base))
-    np.minimum.at(scale, pool, np.clip(slack / np.maximum(more, 1e-300), 0.0, 1.0))
+    scale, slack = np.ones(len(base)), np.maximum(slack, 0.0)
+    np.minimum.at(scale, pool, slack / np.maximum(np.maximum(more, slack), 1e-300))
     return np.asarray(base + scale[:, None] * (wish - base))
 
 

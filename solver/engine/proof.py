@@ -110,9 +110,11 @@ def _thinned(f: Formulation, program: Program) -> Program:
             site = p.pool_site[f.of("pool")[rows]]
             way = levels_usd(p, w)[1][site] if side == FIRM else site  # caps on spot may differ by region
             kept = live & ~_replaced(cost[rows], capacity, way, live & free[rows, None], exact=side == SPOT)
+            count = np.where(live, upper[f.replicas[rows]], 0.0)
+            for_all = (capacity @ count) / capacity[:, None] + count.sum(axis=0)  # standing in for all of them
+            stay = kept & free[rows, None]
             upper[f.replicas[rows][live & ~kept]] = 0.0
-            stay = f.replicas[rows][kept & free[rows, None]]
-            upper[stay] = np.inf
+            upper[f.replicas[rows][stay]] = for_all[stay]
     return program.replace(upper=upper, lower=np.minimum(program.lower, upper))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import EngineError
-from ..formulation import Formulation, allowed_nodes, formulate, offer_by_pool
+from ..formulation import Formulation, allowed_nodes, formulate, usd_per_hour
 from ..problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
 from . import mathopt, rounding
 from .duals import Survey, dual_bound, read_prices, survey
@@ -66,8 +66,7 @@ def first_candidates(problem: Problem) -> Array:
         np.minimum.at(firm, o.pool[rows], usd)
     tables = [(firm, FIRM)]
     for kind, market in ((ON_DEMAND, FIRM), (SPOT, SPOT)):
-        offer = offer_by_pool(problem, kind)
-        tables.append((np.where(offer >= 0, o.micro_usd_per_hour[offer], np.inf), market))
+        tables.append((usd_per_hour(problem, kind), market))
     peak, most = most_needed(problem), np.minimum(allowed_nodes(problem)[FIRM], UNLIMITED)
     for w in range(len(problem.workloads.name)):
         for usd, market in tables:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..formulation import needed
+
 if TYPE_CHECKING:
     from ..formulation import Formulation
-    from ..problem import Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LEAST_FRACTION = 0.02  # a smaller f gives large coefficients
@@ -74,9 +75,8 @@ def add(f: Formulation, cuts: Cuts) -> Array:
     s = f.problem.sources
     rows = f.model.rows("rounding", (len(cuts.size),), lower=0.0)
     lower = np.zeros(len(cuts.size))
-    short = f.model.columns(
-        (len(cuts.size),), upper=np.where(f.problem.workloads.must_serve[cuts.workload], np.inf, 0.0)
-    )
+    most = np.ceil(needed(f.problem)[cuts.workload, cuts.block] / cuts.size)
+    short = f.model.columns(most.shape, upper=np.where(f.problem.workloads.must_serve[cuts.workload], most, 0.0))
     f.model.put(rows, short, 1.0)
     price = f.problem.workloads.unserved_micro_usd_per_unit[cuts.workload] / 1e6
     f.model.cost(short, price * cuts.size * f.weight[cuts.block])
@@ -95,13 +95,6 @@ def add(f: Formulation, cuts: Cuts) -> Array:
             lower[at] = need[0]
     f.model.raise_lower(rows, lower)
     return short
-
-
-def dearest_node(problem: Problem) -> Array:
-    """Dollars an hour of a node of each pool at its dearest, float [Q]."""
-    node = np.zeros(len(problem.pool_shape))
-    np.maximum.at(node, problem.offers.pool, problem.offers.micro_usd_per_hour / 1e6)
-    return node
 
 
 def violated(f: Formulation, values: Array) -> Cuts:

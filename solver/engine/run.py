@@ -17,8 +17,8 @@ from ..rules.budget import overspent_usd
 from . import mathopt, primal, relaxation
 from .assign import assign
 from .parts import Effort
+from .press import pressed
 from .proof import in_reach, prove
-from .rounding import dearest_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,17 +33,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SMALL = 2500  # candidates × blocks of a model that is solved whole
 FOR_ROOT, FOR_PRIMAL, ALL = 0.5, 0.6, 0.95  # of the time limit: by when the relaxation and the search for a plan stop
 MOST_NODES = 200  # of a tree when the run must not depend on a clock
-PRESS = (10.0, 1000.0)  # times the dearest replica: what the search thinks of a unit that must be served and is not
-MOST_MICRO_USD = 1e18  # that an int64 holds
 MISSED = 1e-6
-LEAST_USD = 1e-9
 CONTRADICTION = 1e-6  # of the cost: rounding noise of bounds
 REPORT = "report the spec"
+NOISE_USD = 1e-9  # of sums of prices
 MARGIN = 1.1  # of what a plan spends beyond a budget, taken off it for the next
 TRIES = 3  # plans whose traffic passes a budget, before none is given
-ENGINES: tuple[mathopt.Name, ...] = ("highs", "scip")
 WHOLE_NODES = 100_000
-SECOND_S = 5.0  # seconds at most for the second engine's opinion
+ATTEMPTS: tuple[tuple[bool, mathopt.Name, float, float], ...] = (
+    (False, "highs", 0.2, math.inf),
+    (False, "scip", 1.0, 5.0),
+    (True, "highs", 0.3, math.inf),
+    (False, "highs", 1.0, math.inf),
+)  # fmt: skip; units counted one by one, engine, share of what is left of the time limit, and seconds at most
+EXACT = 1e-9  # of the cost
 FEW_UNITS = 10_000  # an hour
 
 
@@ -109,46 +112,20 @@ def run(
     )
     if len(problem.candidates.pool) * problem.blocks.count <= SMALL:
         return _whole(search)
-    return _decomposed(search)
+    found = _decomposed(search)
+    if found is None and in_reach(problem):
+        return _whole(search)
+    if found is None:
+        raise _out_of_time()
+    return found
 
 
-def pressed(problem: Problem, times: float) -> Problem:
-    """The problem with a prohibitive price on what must be served: so many times its dearest replica's.
-
-    Prices as low as that keep the numbers of the relaxation alike; a relaxation that leaves such units all the same
-    is asked again at a price beyond any doubt before anything is said of the problem.
-    """
-    w, c = problem.workloads, problem.candidates
-    unit = np.zeros(len(w.name))
-    dearest = dearest_node(problem)[c.pool] * c.nodes_per_replica / np.maximum(c.units_per_hour, 1)
-    np.maximum.at(unit, c.workload, dearest)
-    unit *= max(1.0, worth_of_choice(problem))
-    asked = np.ceil(np.minimum(unit * times * 1e6, MOST_MICRO_USD)).astype(np.int64)
-    price = np.where(w.must_serve, np.maximum(asked, 1), w.unserved_micro_usd_per_unit)
-    return dataclasses.replace(problem, workloads=dataclasses.replace(w, unserved_micro_usd_per_unit=price))
-
-
-def worth_of_choice(problem: Problem) -> float:
-    """Most that a dollar spent on what may stay unserved saves: it must not be worth more than what must be served."""
-    w, c, o = problem.workloads, problem.candidates, problem.offers
-    node = np.full(len(problem.pool_shape), np.inf)
-    np.minimum.at(node, o.pool, (o.micro_usd_per_hour + o.upfront_micro_usd / np.maximum(o.term_hours, 1)) / 1e6)
-    unit = np.full(len(w.name), np.inf)
-    np.minimum.at(unit, c.workload, node[c.pool] * c.nodes_per_replica / np.maximum(c.units_per_hour, 1))
-    worth = w.unserved_micro_usd_per_unit / 1e6 / np.maximum(unit, LEAST_USD)
-    return float(worth[~w.must_serve & np.isfinite(unit)].max(initial=0.0))
-
-
-def _decomposed(s: Search) -> Outcome:
-    """Root bound over all candidates, a plan, and a last proof when the gap is still open."""
+def _decomposed(s: Search) -> Outcome | None:
+    """Root bound over all candidates, a plan, and a last proof when the gap is still open; None without a plan."""
     root = _root(s)
-    f, bound = root.formulation, root.bound
     if root.infeasible or root.values[root.owed].max(initial=0.0) > MISSED:
-        if not (root.converged or root.infeasible):
-            raise _out_of_time()
-        values = None if root.infeasible else root.values
-        return _outcome(f, values, bound, "infeasible")
-
+        return _verdict(s, root)
+    f, bound = root.formulation, root.bound
     share = FOR_PRIMAL if in_reach(s.problem) else ALL
 
     def enough(usd: float) -> bool:
@@ -156,13 +133,12 @@ def _decomposed(s: Search) -> Outcome:
 
     def better(values: Array, usd: float) -> None:
         s.report("search", bound, usd + f.model.constant)
-        decision = decide(f, values, assign)
-        if not (overspent_usd(s.problem, decision) > 0).any():
-            s.keep(decision, bound)
+        if not _overspent(root, values).any():
+            s.keep(decide(f, values, assign), bound)
 
     values = _within_budget(s, root, enough, better, lambda: s.left() - (1 - share) * s.time_limit_s)
     if values is None:
-        raise _out_of_time()
+        return None
     cost = float(root.program.cost @ values) + f.model.constant
     if cost - bound > s.gap * cost and s.left() > 1 and in_reach(s.problem):
         found = prove(s.problem, s.rules, root, cost, left=s.left, gap=s.gap, effort=s.effort)
@@ -175,6 +151,22 @@ def _decomposed(s: Search) -> Outcome:
     return _outcome(f, values, bound, "time limit" if s.past(ALL) else "gap not reached")
 
 
+def _verdict(s: Search, root: relaxation.Root) -> Outcome | None:
+    """Infeasible, when that is beyond doubt; None when it is not."""
+    if not (root.converged or root.infeasible):
+        raise _out_of_time()
+    if in_reach(s.problem) and not _contradicts_itself(s):
+        return None
+    return _outcome(root.formulation, None if root.infeasible else root.values, root.bound, "infeasible")
+
+
+def _contradicts_itself(s: Search) -> bool:
+    """Whether not even parts of replicas could serve what must be served, whatever they cost."""
+    f = formulate(s.problem, s.rules, direct=True)
+    program = primal.closed(f.model.program(), f.obligations()).relaxed()
+    return mathopt.solve(program, time_limit_s=max(1.0, s.left()), seed=s.effort.seed).status == "infeasible"
+
+
 def _within_budget(
     s: Search,
     root: relaxation.Root,
@@ -183,34 +175,42 @@ def _within_budget(
     seconds: Callable[[], float],
 ) -> Array | None:
     """The best plan found that keeps the budgets with all its traffic, which the relaxation knows in part only."""
-    f = root.formulation
     for _ in range(TRIES):
         values = primal.search(root, stop=enough, report=better, effort=s.effort, seconds=seconds)
         if values is None:
             return None
-        beyond = overspent_usd(s.problem, decide(f, values, assign))
-        if not (beyond > 0).any():
+        beyond = _overspent(root, values)
+        if not beyond.any():
             return values
-        upper, paid = root.program.row_upper.copy(), root.program.matrix @ values
-        for group in f.model.groups:
-            if group.name == "monthly budget":
-                upper[group.rows] = np.where(beyond > 0, paid[group.rows] - MARGIN * beyond, upper[group.rows])
-        root = dataclasses.replace(root, program=root.program.replace(row_upper=upper))
+        upper, paid = root.program.row_upper, root.program.matrix @ values
+        less = paid - MARGIN * beyond - MISSED * np.maximum(1.0, np.abs(paid))
+        root = dataclasses.replace(root, program=root.program.replace(row_upper=np.where(beyond > 0, less, upper)))
     return None
+
+
+def _overspent(root: relaxation.Root, values: Array) -> Array:
+    """Dollars beyond the budget in each row of the program that is one, 0 in the others; float [m]."""
+    f, program = root.formulation, root.program
+    made, hourly = np.zeros(program.shape[0]), (f.problem.limits.hourly_budget_micro_usd or 0) / 1e6
+    for group in f.model.groups:
+        if group.name == "monthly budget":
+            made[group.rows] = overspent_usd(f.problem, decide(f, values, assign))
+        if group.name == "hourly budget":
+            made[group.rows] = program.matrix[group.rows] @ np.round(values) - hourly
+    return np.where(made > NOISE_USD, made, 0.0)
 
 
 def _root(s: Search) -> relaxation.Root:
     """The root relaxation; asked again at a higher price before it may say that something cannot be served."""
-    for times in PRESS[:-1]:
-        root = _root_at(s, times)
-        if not root.infeasible and root.values[root.owed].max(initial=0.0) <= MISSED:
-            return root
-    return _root_at(s, PRESS[-1])
+    root = _root_at(s, pressed(s.problem))
+    if not root.infeasible and root.values[root.owed].max(initial=0.0) <= MISSED:
+        return root
+    return _root_at(s, pressed(s.problem, beyond_doubt=True))
 
 
-def _root_at(s: Search, times: float) -> relaxation.Root:
+def _root_at(s: Search, problem: Problem) -> relaxation.Root:
     return relaxation.solve_root(
-        pressed(s.problem, times),
+        problem,
         s.rules,
         stop=lambda: s.past(FOR_ROOT),
         report=lambda b: s.report("bound", b, math.inf),
@@ -238,28 +238,45 @@ def few_units(problem: Problem) -> bool:
 
 
 def _whole(s: Search) -> Outcome:
-    """The whole model at once, by two engines: neither is believed against the other, be it optimal or infeasible."""
-    f = formulate(s.problem, s.rules, counted=few_units(s.problem))
-    elastic = f.model.program()
-    program = primal.closed(elastic, f.obligations())
-    answers: list[mathopt.Answer] = []
-    for engine in ENGINES:
-        limit = None if math.isfinite(s.time_limit_s) else WHOLE_NODES
-        seconds = min(s.left(), SECOND_S) if answers else s.left()
-        answers += [mathopt.solve(
-            program, engine=engine, time_limit_s=seconds, node_limit=limit, gap=s.gap, seed=s.effort.seed, tight=True
-        )]  # fmt: skip
-    best = min(answers, key=lambda a: a.objective)
+    """The whole model at once, by two engines: neither is believed against the other, be it optimal or infeasible.
+
+    Where they leave more open than they should, the same with units counted one by one.
+    """
+    answers: list[tuple[mathopt.Answer, Formulation]] = []
+    for counted, engine, share, most_s in ATTEMPTS:
+        if len(answers) > 1 and _settled([a for a, _ in answers], s.gap):
+            break
+        f = formulate(s.problem, s.rules, counted=counted or few_units(s.problem))
+        answer = mathopt.solve(
+            primal.closed(f.model.program(), f.obligations()), engine=engine, gap=s.gap, seed=s.effort.seed, tight=True,
+            node_limit=None if math.isfinite(s.time_limit_s) else WHOLE_NODES,
+            time_limit_s=min(share * s.left(), most_s),
+        )  # fmt: skip
+        answers.append((answer, f))
+    best, f = min(answers, key=lambda a: a[0].objective)
     if best.values is not None:
-        noise = CONTRADICTION * max(1.0, abs(best.objective))
-        bound = max((a.bound for a in answers if a.bound <= best.objective + noise), default=-math.inf)
+        noise, bound = CONTRADICTION * max(1.0, abs(best.objective)), _bound([a for a, _ in answers])
         reached = best.objective - bound <= max(s.gap * abs(best.objective), noise)
         ended: Termination = ("optimal" if s.gap == 0 else "gap reached") if reached else "time limit"
         return _outcome(f, best.values, bound, ended)
-    if any(a.status != "infeasible" for a in answers):
+    if any(a.status != "infeasible" for a, _ in answers):
         raise _out_of_time()
-    answer = mathopt.solve(elastic, time_limit_s=max(1.0, s.left()), gap=s.gap, seed=s.effort.seed)
+    answer = mathopt.solve(f.model.program(), time_limit_s=max(1.0, s.left()), gap=s.gap, seed=s.effort.seed)
     return _outcome(f, answer.values, answer.bound, "infeasible")
+
+
+def _bound(answers: Sequence[mathopt.Answer]) -> float:
+    """The best of the bounds that no plan contradicts."""
+    cost = min(a.objective for a in answers)
+    return max((a.bound for a in answers if a.bound <= cost + CONTRADICTION * max(1.0, abs(cost))), default=-math.inf)
+
+
+def _settled(answers: Sequence[mathopt.Answer], gap: float) -> bool:
+    """Whether nothing is left to find out."""
+    cost = min(a.objective for a in answers)
+    if math.isinf(cost):
+        return all(a.status == "infeasible" for a in answers)
+    return cost - _bound(answers) <= max(gap * abs(cost), EXACT * max(1.0, abs(cost)))
 
 
 def _out_of_time() -> EngineError:

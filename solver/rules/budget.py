@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..formulation import offer_by_pool
+from ..formulation import usd_per_hour
 from ..problem import COMMITMENT, SPOT
 from .base import Books, Rule, Violation, block_name
 from .commitment import upfront_by_month
@@ -43,10 +43,7 @@ class Budget(Rule):
     def _rates(self, f: Formulation) -> tuple[Any, Any, Any]:
         """Dollars an hour: of a node on demand [O], of a spot replica [C] (0 when firm), of a served unit [E]."""
         p, o = f.problem, f.problem.offers
-        spot, on_spot = np.zeros(len(f.candidates)), f.of("market") == SPOT
-        spot[on_spot] = (
-            np.append(o.micro_usd_per_hour, 0)[f.spot_offer()[on_spot]] * f.of("nodes_per_replica")[on_spot]
-        ) / 1e6
+        spot = usd_per_hour(p, SPOT, absent=0.0)[f.of("pool")] * f.of("nodes_per_replica") * (f.of("market") == SPOT)
         source, place = f.pairs
         moved = p.sources.transfer_pico_usd_per_unit[source, p.pool_site[f.of("pool")[place]]] / 1e12
         return o.micro_usd_per_hour[f.on_demand_offers] / 1e6, spot, moved * f.unit[p.sources.workload[source]]
@@ -150,9 +147,7 @@ def overspent_usd(problem: Problem, d: Decision) -> Any:
     months = [m for m, usd in enumerate(problem.limits.monthly_budget_micro_usd) if usd is not None]
     spot = np.flatnonzero(c.market[d.candidates] == SPOT)
     rows = d.candidates[spot]
-    price = (
-        np.append(o.micro_usd_per_hour, 0)[offer_by_pool(problem, SPOT)[c.pool[rows]]] / 1e6 * c.nodes_per_replica[rows]
-    )
+    price = usd_per_hour(problem, SPOT, absent=0.0)[c.pool[rows]] * c.nodes_per_replica[rows]
     hourly = (o.micro_usd_per_hour[d.on_demand_offers] / 1e6) @ d.on_demand + price @ d.replicas[spot]
     site = problem.pool_site[c.pool[d.candidates[d.pairs[1]]]]
     hourly = hourly + (problem.sources.transfer_pico_usd_per_unit[d.pairs[0], site] / 1e12) @ d.served

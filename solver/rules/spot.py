@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bill import Line, expected
+from ..formulation import usd_per_hour
 from ..money import round_half_even
 from ..problem import SPOT
 from .base import Books, Rule, Violation, block_name
@@ -39,7 +40,7 @@ class Spot(Rule):
         """Shares, and the price of running spot nodes."""
         p = f.problem
         spot = np.flatnonzero(f.of("market") == SPOT)
-        price = p.offers.micro_usd_per_hour[f.spot_offer()[spot]] * f.of("nodes_per_replica")[spot] / 1e6
+        price = usd_per_hour(p, SPOT, absent=0.0)[f.of("pool")[spot]] * f.of("nodes_per_replica")[spot]
         f.model.cost(f.replicas[spot], price[:, None] * f.weight)
         shares = self._shares_of(f, spot)
         workload, site = f.of("workload"), p.pool_site[f.of("pool")]

@@ -62,7 +62,7 @@ class Transfer(Rule):
             demand = s.units_per_hour[sources].sum(axis=0) / f.unit[w]
             keys = w * SOURCES + np.arange(len(level), dtype=np.int64)
             rows = f.model.rows(f"transfer {p.workloads.name[w]}", shape, lower=demand[None, :], keys=keys)
-            dear = f.model.columns(shape)
+            dear = f.model.columns(shape, upper=demand)
             f.model.put(rows, dear, 1.0)
             f.model.put(rows, f.unserved[sources[0], : p.blocks.count][None, :], 1.0)
             f.model.cost(dear, np.diff(level, prepend=0.0)[:, None] * f.unit[w] * f.weight)

@@ -49,7 +49,8 @@ def _capacity(problem: Problem, rng: Any) -> Problem:
     """Replicas that could serve up to a thousand million times what is asked; all of them, or each with a chance."""
     c = problem.candidates
     much = np.where(rng.random(len(c.pool)) < rng.choice([0.5, 1.0]), _powers(rng, len(c.pool), 3, 9), 1)
-    made = dataclasses.replace(c, units_per_hour=np.minimum(c.units_per_hour * much, MOST))
+    capacity = np.minimum(c.units_per_hour.astype(float) * much, MOST).astype(np.int64)
+    made = dataclasses.replace(c, units_per_hour=capacity)
     return dataclasses.replace(problem, candidates=made)
 
 
@@ -64,7 +65,8 @@ def _demand(problem: Problem, rng: Any) -> Problem:
         transfer_pico_usd_per_unit=s.transfer_pico_usd_per_unit // 10**9 * 10**6,
     )
     scale = _powers(rng, len(c.pool), power - rng.choice([1, 1, 4]), power + 1)
-    candidates = dataclasses.replace(c, units_per_hour=np.minimum(c.units_per_hour * scale, MOST))
+    capacity = np.minimum(c.units_per_hour.astype(float) * scale, MOST).astype(np.int64)
+    candidates = dataclasses.replace(c, units_per_hour=capacity)
     price = np.minimum(problem.workloads.unserved_micro_usd_per_unit, 20)
     workloads = dataclasses.replace(problem.workloads, unserved_micro_usd_per_unit=price)
     limits = dataclasses.replace(problem.limits, carbon_micro_usd_per_kg=0, accounting="cash")

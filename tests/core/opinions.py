@@ -12,7 +12,7 @@ from solver.bill import make_bill
 from solver.check import check
 from solver.engine import run as engine
 from solver.engine.run import Outcome
-from solver.errors import EngineError
+from solver.errors import EngineError, InputError
 from solver.plan import Certificate, Plan, Provenance
 from solver.problem import Problem
 from solver.rules import RULES
@@ -94,7 +94,11 @@ def judge(problem: Problem, *, exact: bool = True, large: bool = False) -> Verdi
         return Verdict(None, known, proved, enumerated, faults)
     if outcome.decision is None:
         return Verdict(None, known, proved, enumerated, faults, refused=outcome.termination)
-    facts, choice, plan = Facts(problem), choice_of(outcome.decision), plan_of(problem, outcome)
+    try:
+        plan = plan_of(problem, outcome)
+    except InputError as error:
+        return Verdict(None, known, proved, enumerated, faults, refused=str(error))
+    facts, choice = Facts(problem), choice_of(outcome.decision)
     engine = cost(facts, choice)
     faults += [f"{n} replicas of {c} in {b}" for (c, b), n in choice.replicas.items() if n > facts.enough[c][b]]
     faults += _plan_faults(problem, plan, engine, exact=exact)

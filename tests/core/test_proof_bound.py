@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from solver.engine.parts import Effort
+from solver.engine.press import pressed
 from solver.engine.proof import prove
 from solver.engine.relaxation import solve_root
-from solver.engine.run import pressed, run
+from solver.engine.run import run
 from solver.problem import Limits
 from solver.rules import RULES
 from tests.check.by_hand import USD, Place, Work, make, on_demand, spot
@@ -31,7 +32,7 @@ def optimum_and_proof(problem: Problem) -> tuple[float, float]:
         problem, RULES, time_limit_s=30, gap=0.0, seed=0, deterministic=False, report=lambda _phase, _low, _high: None
     )
     assert outcome.termination == "optimal"
-    root = solve_root(pressed(problem, 10.0), RULES, stop=lambda: False, report=lambda _bound: None)
+    root = solve_root(pressed(problem), RULES, stop=lambda: False, report=lambda _bound: None)
     proved = prove(
         problem, RULES, root, outcome.bound * 4 / 3, left=lambda: 30.0, gap=0.0, effort=Effort(seed=0, seconds=30.0)
     )

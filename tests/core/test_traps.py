@@ -245,8 +245,8 @@ def test_any_prices_give_a_bound(p: Program, data: st.DataObject) -> None:
 @given(p=small_programs())
 @settings(EXAMPLES, max_examples=150)
 def test_the_prices_of_the_optimum_give_the_optimum(p: Program) -> None:
-    """No weaker than it has to be; and both ways of solving agree. Columns have lower bounds, as the planner's do."""
-    p = p.replace(lower=np.maximum(p.lower, -2.0))
+    """No weaker than it has to be; and both ways of solving agree. Columns have bounds, as the planner's do."""
+    p = p.replace(lower=np.maximum(p.lower, -2.0), upper=np.minimum(p.upper, 50.0))
     status, best = independent(p)
     answer = mathopt.solve(p)
     assert (answer.status == "optimal") == (status == 0)
@@ -258,7 +258,6 @@ def test_the_prices_of_the_optimum_give_the_optimum(p: Program) -> None:
             assert dual_bound(p, answer.duals) == pytest.approx(best, abs=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="a reduced cost of 1e-9 is noise to a column without an upper bound")
 def test_a_column_without_end_that_is_worth_next_to_nothing_is_worth_it() -> None:
     """−5·10⁻¹⁰ a unit and 10¹² units: the optimum is −500, and no prices may claim more."""
     p = program([-5e-10], [[1]], row_upper=[1e12])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from solver.engine.press import pressed
 from solver.engine.relaxation import solve_root
-from solver.engine.run import pressed, run
+from solver.engine.run import run
 from solver.rules import RULES
 from tests.check.by_hand import USD, Place, Work, make, on_demand
 
@@ -23,7 +24,7 @@ HALF_USD = 5 * 10**11  # pico-dollars
 
 def root_usd(problem: Problem) -> float:
     """The root bound."""
-    return solve_root(pressed(problem, 10.0), RULES, stop=lambda: False, report=lambda _bound: None).bound
+    return solve_root(pressed(problem), RULES, stop=lambda: False, report=lambda _bound: None).bound
 
 
 def whole_usd(problem: Problem) -> float:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from solver.engine.press import pressed
 from solver.engine.relaxation import solve_root
-from solver.engine.run import pressed, run
+from solver.engine.run import run
 from solver.problem import Limits
 from solver.rules import RULES, Books
 from tests.check.by_hand import UNITS, USD, Place, Work, make, on_demand, spot
@@ -118,5 +119,5 @@ def test_a_bound_that_does_not_know_it_is_valid(seed: int, licence: Rule) -> Non
     rules = (*RULES, licence)
     plan, optimum = planned(problem, rules)
     assert billed(plan) == owed(licence, problem, plan)
-    root = solve_root(pressed(problem, 10.0), rules, stop=lambda: False, report=lambda _bound: None)
+    root = solve_root(pressed(problem), rules, stop=lambda: False, report=lambda _bound: None)
     assert 0 < root.bound <= optimum * (1 + 1e-6)
