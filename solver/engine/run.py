@@ -39,14 +39,26 @@ REPORT = "report the spec"
 NOISE_USD = 1e-9  # of sums of prices
 MARGIN = 1.1  # of what a plan spends beyond a budget, taken off it for the next
 TRIES = 3  # plans whose traffic passes a budget, before none is given
-WHOLE_NODES = 100_000
-ATTEMPTS: tuple[tuple[bool, mathopt.Name, float, float], ...] = (
-    (False, "highs", 0.2, math.inf),
-    (False, "scip", 1.0, 5.0),
-    (True, "highs", 0.3, math.inf),
-    (False, "highs", 1.0, math.inf),
-)  # fmt: skip; units counted one by one, engine, share of what is left of the time limit, and seconds at most
 EXACT = 1e-9  # of the cost
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One search of a whole model, ended by a clock or, in a run that must not depend on one, by nodes of the tree."""
+
+    engine: mathopt.Name
+    share: float  # of what is left of the time limit
+    nodes: int
+    most_s: float = math.inf
+    counted: bool = False  # units one by one
+
+
+ATTEMPTS = (
+    Attempt("highs", 0.2, 20_000),
+    Attempt("scip", 1.0, 2_000, most_s=5.0),
+    Attempt("highs", 0.3, 20_000, counted=True),
+    Attempt("highs", 1.0, 100_000),
+)
 FEW_UNITS = 10_000  # an hour
 
 
@@ -243,14 +255,15 @@ def _whole(s: Search) -> Outcome:
     Where they leave more open than they should, the same with units counted one by one.
     """
     answers: list[tuple[mathopt.Answer, Formulation]] = []
-    for counted, engine, share, most_s in ATTEMPTS:
-        if len(answers) > 1 and _settled([a for a, _ in answers], s.gap):
+    clock = math.isfinite(s.time_limit_s)
+    for a in ATTEMPTS:
+        if len(answers) > 1 and _settled([answer for answer, _ in answers], s.gap):
             break
-        f = formulate(s.problem, s.rules, counted=counted or few_units(s.problem))
+        f = formulate(s.problem, s.rules, counted=a.counted or few_units(s.problem))
         answer = mathopt.solve(
-            primal.closed(f.model.program(), f.obligations()), engine=engine, gap=s.gap, seed=s.effort.seed, tight=True,
-            node_limit=None if math.isfinite(s.time_limit_s) else WHOLE_NODES,
-            time_limit_s=min(share * s.left(), most_s),
+            primal.closed(f.model.program(), f.obligations()), engine=a.engine, gap=s.gap, seed=s.effort.seed,
+            tight=True, node_limit=None if clock else a.nodes,
+            time_limit_s=min(a.share * s.left(), a.most_s) if clock else math.inf,
         )  # fmt: skip
         answers.append((answer, f))
     best, f = min(answers, key=lambda a: a[0].objective)
@@ -266,9 +279,9 @@ def _whole(s: Search) -> Outcome:
 
 
 def _bound(answers: Sequence[mathopt.Answer]) -> float:
-    """The best of the bounds that no plan contradicts."""
+    """The best of the bounds that no plan contradicts, be it by little: such a search has cut plans off."""
     cost = min(a.objective for a in answers)
-    return max((a.bound for a in answers if a.bound <= cost + CONTRADICTION * max(1.0, abs(cost))), default=-math.inf)
+    return max((a.bound for a in answers if a.bound <= cost + EXACT * max(1.0, abs(cost))), default=-math.inf)
 
 
 def _settled(answers: Sequence[mathopt.Answer], gap: float) -> bool:
