@@ -56,6 +56,7 @@ class _Rows:
         solver.parameters.num_workers = 1
         solver.parameters.linearization_level = 2  # else a thousand times slower where numbers are large
         solver.parameters.max_deterministic_time = seconds
+        solver.parameters.catch_sigint_signal = False  # else Ctrl-C later ends the process at once, and silently
         status = solver.solve(self.model)
         if status == cp_model.MODEL_INVALID:
             raise Unfit(self.model.validate()[:200])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from .opinions import search
 
 Array = np.ndarray[Any, np.dtype[Any]]
 INF = math.inf
+ROOT = Path(__file__).parents[2]
 ENGINES: tuple[mathopt.Name, ...] = ("highs", "scip")
 
 
@@ -181,6 +185,22 @@ def test_the_same_problem_gives_the_same_plan(large: bool) -> None:
         if first.decision is not None:
             assert second.decision is not None
             assert choice_of(first.decision) == choice_of(second.decision)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal")
+@pytest.mark.parametrize("search", ["engine.run", "second_engine.optimum"])
+def test_ctrl_c_is_still_ctrl_c(search: str) -> None:
+    """CP-SAT takes SIGINT for itself, and afterwards leaves it to end the process, whatever Python knows of it."""
+    options = "RULES, time_limit_s=9, gap=0.0, seed=0, deterministic=False, report=print" if "run" in search else ""
+    code = (
+        "import signal; from solver.engine import run as engine; from solver.rules import RULES\n"
+        "from tests.core import second_engine; from tests.core.draws import drawn\n"
+        f"{search}(drawn(1), {options})\n"
+        "try: signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt: print('interrupted')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()[-11:]) == (0, "interrupted"), done.stderr
 
 
 # --- bounds from prices ----------------------------------------------------------------------------------------------
