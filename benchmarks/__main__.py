@@ -3,7 +3,7 @@
 solver_speed          time, memory and gap of planning each packaged example
 start_up              time until the command helps, the packages are imported, the prices are loaded
 costdata_load         the steps of loading the prices
-exactness             small problems against a second engine, enumeration and the check; 20 minutes
+exactness             small problems against a second engine, enumeration and the check; 15 minutes
 perf_accuracy         the serving model against measurements; needs a file
 throughput_accuracy   its throughput against measurements; needs a file
 training_accuracy     the training model against measurements; needs a file

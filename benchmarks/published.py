@@ -63,6 +63,16 @@ def _started(row: dict[str, Any]) -> tuple[str, ...]:
     return (*times, goal, met, *_when(row))
 
 
+def exactness(rows: list[dict[str, Any]]) -> list[str]:
+    """The table of agreement, and under it what was wrong or refused."""
+    counts = ("problems", "without a plan", "enumerated", "wrong", "refused", "surplus")
+    cells, faults = [], []
+    for row in rows:
+        cells.append((row["name"], *(f"{row[key]:,}" for key in counts), f"{row['measured']}, {row['revision']}"))
+        faults += [f"- {row['name']}, {seed}: {'; '.join(said).split(' (')[0]}" for seed, said in row["faults"].items()]
+    return [*_table(("kind of problem", *counts, "measured, at revision"), cells), *([""] if faults else []), *faults]
+
+
 def _yes(value: bool | None) -> str:  # noqa: FBT001 (a cell)
     return "–" if value is None else "yes" if value else "**no**"
 
@@ -82,9 +92,12 @@ def section(name: str, table: Callable[[list[dict[str, Any]]], list[str]]) -> st
     return "\n".join([on, "", f"Protocol: {how}.", "", *table(rows)])
 
 
+SECTIONS = {"solver_speed": solver_speed, "exactness": exactness, "start_up": start_up}
+
+
 def page(text: str) -> str:
     """The page with its tables renewed."""
-    for name, table in {"solver_speed": solver_speed, "start_up": start_up}.items():
+    for name, table in SECTIONS.items():
         before, start, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         if not (start and end):
