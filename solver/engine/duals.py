@@ -15,6 +15,7 @@ import numpy as np
 from ..formulation import most_replicas, units, usd_per_hour
 from ..problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
 from ..rules.budget import hourly_rate
+from ..rules.carbon import kg_per_node_hour
 from ..rules.commitment import upfront_by_month
 from ..rules.transfer import levels_usd
 from . import rounding
@@ -136,11 +137,10 @@ def market(problem: Problem, prices: Prices) -> Market:
     hourly = np.array([float(hourly_rate(p, k)) for k in offers.tolist()]).reshape(-1) / 1e6
     commitment += hourly * (o.active[offers] @ prices.hour)
     commitment += (o.active[offers] * prices.quota[o.pool[offers], :, 0]).sum(axis=1)
-    kg = p.shapes.power_w[p.pool_shape] / 1e3 * p.sites.g_co2_per_kwh[p.pool_site] / 1e3
     rate = p.limits.carbon_micro_usd_per_kg / 1e6 + prices.carbon
     return Market(
         on_demand=of(ON_DEMAND, 0), spot=of(SPOT, 1), commitment=commitment, offers=offers,
-        carbon=(kg * rate)[:, None] * weight,
+        carbon=(kg_per_node_hour(p) * rate)[:, None] * weight,
     )  # fmt: skip
 
 

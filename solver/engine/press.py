@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formulation import needed
+from ..rules.carbon import kg_per_node_hour
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -44,12 +45,11 @@ def dearest_node_usd(problem: Problem, *, amortised: bool) -> Array:
 
     A commitment is spread over its term or, if not `amortised`, over a single hour.
     """
-    o, p, made = problem.offers, problem, np.zeros(len(problem.pool_shape))
+    o, made = problem.offers, np.zeros(len(problem.pool_shape))
     times = 1 if amortised else np.maximum(o.paid_hours.sum(axis=1), 1)
     once = o.upfront_micro_usd / (np.maximum(o.term_hours, 1) if amortised else 1)
     np.maximum.at(made, o.pool, (o.micro_usd_per_hour * times + once) / 1e6)
-    kg = p.shapes.power_w[p.pool_shape] / 1e3 * p.sites.g_co2_per_kwh[p.pool_site] / 1e3
-    return np.asarray(made + kg * (p.limits.carbon_micro_usd_per_kg / 1e6))
+    return np.asarray(made + kg_per_node_hour(problem) * (problem.limits.carbon_micro_usd_per_kg / 1e6))
 
 
 def least_needed(problem: Problem) -> Array:

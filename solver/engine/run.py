@@ -255,11 +255,13 @@ def _whole(s: Search) -> Outcome:
     Where they leave more open than they should, the same with units counted one by one.
     """
     answers: list[tuple[mathopt.Answer, Formulation]] = []
+    models: dict[bool, Formulation] = {}
     clock = math.isfinite(s.time_limit_s)
     for a in ATTEMPTS:
         if len(answers) > 1 and _settled([answer for answer, _ in answers], s.gap):
             break
-        f = formulate(s.problem, s.rules, counted=a.counted or few_units(s.problem))
+        counted = a.counted or few_units(s.problem)
+        f = models[counted] = models.get(counted) or formulate(s.problem, s.rules, counted=counted)
         answer = mathopt.solve(
             primal.closed(f.model.program(), f.obligations()), engine=a.engine, gap=s.gap, seed=s.effort.seed,
             tight=True, node_limit=None if clock else a.nodes,

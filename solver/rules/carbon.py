@@ -32,9 +32,7 @@ class Carbon(Rule):
     def build(self, f: Formulation) -> None:
         """One row when there is a limit, a price when there is one."""
         p, limits = f.problem, f.problem.limits
-        pool = f.of("pool")
-        grams = p.shapes.power_w[p.pool_shape[pool]] / 1000 * p.sites.g_co2_per_kwh[p.pool_site[pool]]
-        kg = (grams * f.of("nodes_per_replica") / GRAMS_IN_KG)[:, None] * f.weight
+        kg = (kg_per_node_hour(p)[f.of("pool")] * f.of("nodes_per_replica"))[:, None] * f.weight
         if limits.carbon_micro_usd_per_kg:
             f.model.cost(f.replicas, kg * (limits.carbon_micro_usd_per_kg / 1e6))
         if limits.carbon_max_g is not None:
@@ -89,6 +87,12 @@ class Carbon(Rule):
             grid = Fraction(float(problem.sites.g_co2_per_kwh[problem.pool_site[pool]]))
             made[w, pool] = [hours * watts * grid / 1000 for hours in books.monthly(per_hour)]
         return made
+
+
+def kg_per_node_hour(problem: Problem) -> Any:
+    """Emissions of a running node of each pool in an hour, float [Q]."""
+    grams = problem.shapes.power_w[problem.pool_shape] / 1000 * problem.sites.g_co2_per_kwh[problem.pool_site]
+    return grams / GRAMS_IN_KG
 
 
 def grams_per_node_hour(problem: Problem, pool: int) -> Fraction:
