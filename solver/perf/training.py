@@ -1,4 +1,4 @@
-"""Training physics: seconds of an optimiser step and memory of an accelerator, for rows of hardware and layout.
+"""Training physics: seconds of an optimiser step, for rows of hardware and layout.
 
 Compute with a pipeline bubble (1F1B, interleaved; Narayanan et al., arXiv 2104.04473), tensor-, expert- and
 data-parallel communication, recomputation (Korthikanti et al., arXiv 2205.05198), and ZeRO sharding of weights,
@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network import all_gather, all_reduce, all_to_all, hierarchical_all_reduce, point_to_point
-from .hardware import GIB
-from .memory import Memory, ffn_width, stage_share
+from .memory import stage_share
 
 if TYPE_CHECKING:
     from .architectures import Architecture
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 WEIGHT_BYTES = 2.0  # BF16 weights, also when products run in FP8
-GRADIENT_BYTES = 4.0  # FP32 accumulation
-OPTIMIZER_BYTES = 12.0  # FP32 master weight and two Adam moments
 FULLY_SHARDED = 3  # ZeRO stage
 MAX_INTERLEAVE = 4  # virtual pipeline stages on an accelerator
 
@@ -193,36 +190,3 @@ class Trainer:
         """Accelerators of a stage that hold the same experts."""
         g = self.gang
         return g.tensor_parallel * g.data_parallel / np.maximum(g.expert_parallel, g.tensor_parallel)
-
-    def memory(self) -> Memory:
-        """Bytes of the fullest accelerator by component."""
-        a, g = self.architecture, self.gang
-        sharded = g.zero_stage >= FULLY_SHARDED
-        kept = owned = np.zeros_like(g.accelerators)  # parameters held in full, and parameters updated here
-        for parameters, copies in zip(self._parameters(), (g.data_parallel, self._expert_copies()), strict=True):
-            owned = owned + parameters / copies
-            kept = kept + np.where(sharded, parameters / copies, parameters)
-        layer = WEIGHT_BYTES * sum(self._parameters()) / np.ceil(a.layers / g.pipeline_parallel)
-        return Memory(
-            weights=kept * WEIGHT_BYTES
-            + np.where(sharded, 2 * layer, 0.0),  # this layer's and the next one's, gathered
-            cache=np.zeros(()),
-            activations=self._activations(),
-            gradients=kept * GRADIENT_BYTES,
-            optimizer=owned * OPTIMIZER_BYTES,
-            framework=np.asarray(self.constants.assumed.framework_gib * GIB),
-        )
-
-    def _activations(self) -> Array:
-        """Kept for the backward pass, with sequence parallelism: min(P, m) micro-batches on the first stage.
-
-        A layer keeps its inputs and outputs around norms (6 rows of hidden), queries, keys and values, and three
-        rows of FFN width, in BF16; with recomputation only its input, plus one layer in full.
-        """
-        a, g = self.architecture, self.gang
-        tokens = self.sequence_length * self.micro_batch / g.tensor_parallel
-        projections = a.attention_parameters / (a.hidden_size * a.layers)
-        full = 2.0 * tokens * (6 * a.hidden_size + projections + 3 * ffn_width(a))
-        held = np.minimum(g.pipeline_parallel, self.micro_batches) * np.ceil(a.layers / g.pipeline_parallel)
-        kept = held * 2.0 * tokens * a.hidden_size + full if self.recompute else held * full
-        return kept + 6.0 * tokens * a.vocabulary

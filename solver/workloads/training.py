@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..perf.constants import constants
 from ..perf.hardware import GIB, hardware
 from ..perf.training import Gang, Trainer
+from ..perf.training_memory import training_memory
 from . import fields
 from .base import HUGE, Workload, distinct
 from .batch import check_dataset, check_window
@@ -186,7 +187,7 @@ def _survey(w: Training, shapes: Shapes) -> _Survey:
         global_batch_sequences=w.global_batch_sequences,
         recompute=w.recompute,
     )
-    memory, usable = trainer.memory().total / GIB, constants().assumed.usable_hbm_share * hw.hbm_bytes / GIB
+    memory, usable = training_memory(trainer).total / GIB, constants().assumed.usable_hbm_share * hw.hbm_bytes / GIB
     return _Survey(
         shape=shape,
         nodes=nodes.astype(np.int64),

@@ -1,4 +1,4 @@
-"""Training physics: utilisation in the published range, memory by hand, directions that hold."""
+"""Training physics: utilisation in the published range, directions that hold."""
 
 from __future__ import annotations
 
@@ -72,33 +72,11 @@ def test_step_is_never_faster_than_peak(machine: Machine) -> None:
     assert t.step_s()[0] > floor
 
 
-def test_optimizer_memory_by_hand(machine: Machine) -> None:
-    """8.03 B parameters over 8 copies: ZeRO-1 keeps 2 + 4 bytes and an eighth of 12; ZeRO-3 an eighth of 18."""
-    a = architecture("llama-3.1-8b")
-    one = trainer(machine("H100"), "llama-3.1-8b", (8, 1, 1, 1, 1)).memory()
-    assert one.weights[0] == 2 * a.parameters
-    assert one.gradients[0] == 4 * a.parameters
-    assert one.optimizer[0] == 12 * a.parameters / 8
-    three = trainer(machine("H100"), "llama-3.1-8b", (8, 1, 1, 1, 3)).memory()
-    assert three.weights[0] == pytest.approx(2 * a.parameters / 8 + 2 * 2 * a.parameters / 32)
-    assert three.gradients[0] == 4 * a.parameters / 8
-
-
-def test_expert_copies_are_not_the_dense_copies(machine: Machine) -> None:
-    """64 accelerators, experts over all of them: the optimiser of an expert is nowhere else, so nothing is saved."""
-    a = architecture("deepseek-v3")
-    m = trainer(machine("H100"), "deepseek-v3", (64, 1, 1, 64, 1), batch=64).memory()
-    dense = a.parameters - a.expert_parameters
-    assert m.weights[0] == pytest.approx(2 * (dense + a.expert_parameters / 64))
-    assert m.optimizer[0] == pytest.approx(12 * (dense / 64 + a.expert_parameters / 64))
-
-
-def test_recomputation_trades_time_for_memory(machine: Machine) -> None:
-    """A third more compute, far fewer activations."""
+def test_recomputation_costs_a_third_more_compute(machine: Machine) -> None:
+    """The forward pass is done twice."""
     keep = trainer(machine("H100"), "llama-3.1-70b", (64, 8, 4, 1, 1), batch=64)
     again = trainer(machine("H100"), "llama-3.1-70b", (64, 8, 4, 1, 1), batch=64, recompute=True)
     assert 1.2 < again.step_s()[0] / keep.step_s()[0] < 1.5
-    assert again.memory().activations[0] < keep.memory().activations[0] / 4
 
 
 def test_more_micro_batches_shrink_the_bubble(machine: Machine) -> None:
@@ -125,8 +103,7 @@ def test_better_links_are_never_slower(
 
 
 def test_every_architecture_is_finite(machine: Machine) -> None:
-    """Time, memory and utilisation below 1, for every packaged model."""
+    """Time, and utilisation below 1, for every packaged model."""
     for model in registry():
         t = trainer(machine("B200"), model, (512, 1, 4, 1, 1), sequence=4096)
         assert 0 < t.mfu()[0] < 1, model
-        assert np.isfinite(t.memory().total).all(), model
