@@ -1,0 +1,1 @@
+"""Doors of the performance model: a DataFrame of configurations in, a DataFrame of predictions out, row by row."""
