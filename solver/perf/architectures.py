@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 TABLE = "architectures.csv"
+MANUAL = "architectures_manual.csv"  # models without a config.json in the collection the first table is compiled from
 VARIANT = re.compile(r"(-(instruct|it|chat|base|thinking|fp8|nvfp4|mxfp4|bf16|awq|gptq|int4))+$")
 
 
@@ -141,8 +142,8 @@ def _plain(name: str) -> str:
 @functools.cache
 def registry() -> Mapping[str, Architecture]:
     """All packaged architectures by full name, read once and immutable."""
-    text = resources.files(__package__).joinpath(TABLE).read_text(encoding="utf-8")
-    rows = [Architecture(**_typed(row)) for row in csv.DictReader(text.splitlines())]
+    texts = [resources.files(__package__).joinpath(name).read_text(encoding="utf-8") for name in (MANUAL, TABLE)]
+    rows = [Architecture(**_typed(row)) for text in texts for row in csv.DictReader(text.splitlines())]
     return MappingProxyType({row.name: row for row in rows})
 
 

@@ -13,7 +13,7 @@ from .layers import Config, attention, dense_width, expert_shape, layer_plan, li
 MAX_BYTES = 4 << 20  # quantised checkpoints list every layer: the largest published one is 1.3 MB
 MAX_DEPTH = 24
 UNGATED = frozenset(
-    {"nemotron_h", "nemotron", "gpt_neox", "gpt2", "opt", "falcon", "phi", "starcoder2", "bloom", "mpt"}
+    {"nemotron_h", "nemotron", "gpt_neox", "gpt2", "gptj", "opt", "falcon", "phi", "starcoder2", "bloom", "mpt"}
 )
 UNMODELLED = frozenset({"nemotron-nas"})  # every block has its own shape
 
