@@ -1,0 +1,1 @@
+"""Fits of the performance model, one module a part."""

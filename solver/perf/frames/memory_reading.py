@@ -1,0 +1,325 @@
+"""Rows of a memory frame, read: model, framework, layout, what is recomputed, and which figure is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import InputError
+from .. import labels
+from ..constants import PRECISIONS
+from ..training_memory import (
+    FSDP,
+    FULLY_SHARDED,
+    GRADIENTS_SHARDED,
+    MEGATRON,
+    MEGATRON_2022,
+    PLANNED,
+    TORCHTITAN,
+    TORCHTITAN_2024,
+    Job,
+    Recompute,
+)
+from .rows import Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..architectures import Architecture
+    from ..constants import Precision
+    from ..training_memory import Framework
+    from .rows import Array, Mask
+
+SEQUENCE_LENGTH = 8192.0  # where none is stated
+LORA, SFT, PRETRAINING, SERVING = "lora", "sft", "pretraining", "serving"
+TOTAL, LAYERS, WEIGHTS = "total", "layers", "weights"  # what a figure counts
+FIRST, LAST, FULLEST = "first", "last", "fullest"  # pipeline stage whose memory a figure is
+NARROW_LABEL = re.compile(r"fp8|float8|fp4|w8a8|int8", re.IGNORECASE)
+WIDE_LABEL = re.compile(r"bf16|bfloat16|fp16|float16|half|fp32|float32|tf32|mixed|^16$|^32$", re.IGNORECASE)
+HBM_LABEL = re.compile(r"(\d+)\s*gi?b", re.IGNORECASE)
+LOCAL_BATCH = re.compile(r"local batch (?:size )?(\d+)", re.IGNORECASE)
+ASIDE = re.compile(r"\([^)]*\)")
+OPERATIONS = {
+    "core_attn": "core_attention",
+    "core_attention": "core_attention",
+    "layernorm": "norms",
+    "mlp": "mlp",
+    "moe": "experts",
+    "moe_act": "expert_activation",
+    "shared_experts": "shared_experts",
+    "mla_up_proj": "latent_projections",
+    "full": "full",
+}
+SHARDINGS = {"FULL_SHARD": np.inf, "HYBRID_SHARD": np.inf, "SHARD_GRAD_OP": np.inf, "NO_SHARD": 0.0}
+NOTHING = frozenset({"none", "no", "off", "false", "sp"})
+SELECTIVE = "selective"
+SEPARATOR = " | "
+NARROW_MOMENTS = frozenset({"deepseek_v2", "deepseek_v3", "kimi_k2"})  # recipes with BF16 Adam moments
+FRAMEWORKS = (  # patterns in a row's source, software or notes, and the framework they mean; the first that is found
+    ("torchtitan.*(2024-?1[012])", TORCHTITAN_2024),
+    ("torchtitan", TORCHTITAN),
+    ("2205\\.05198", MEGATRON_2022),
+    ("megatron-lm 2021", MEGATRON_2022),
+    ("megatron-deepspeed", MEGATRON_2022),
+    ("megatron", MEGATRON),
+    ("nemo", MEGATRON),
+    ("llm-foundry|maxtext|fsdp", FSDP),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a document says once for all rows of a table: it stands for cells that are empty or point to the source."""
+
+    source: str  # part of the row's source
+    model: str  # part of the row's model
+    cells: dict[str, Any]
+
+
+SETUPS = (
+    Setup("arxiv 2205.05198", "gpt3-175b", {"vp": 3}),  # its table 3: three interleaved stages
+    Setup("arxiv 2205.05198", "turing-530b", {"vp": 3}),
+    Setup("nemo-mbridge-perf-activation-recompute", "mamba-moe", {"model": "Nemotron-3-Nano-30B-A3B"}),
+    Setup(
+        "torchtitan/components/quantization/mxfp8",
+        "see source",
+        {
+            "model": "Llama-3.1-8B",
+            "n_gpus": 8,
+            "fsdp": 8,
+            "mbs": 1,
+            "seq_len": 8192,
+            "recompute": "selective",
+            "notes": "compile",
+        },
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The rows as read: lists and arrays [K]."""
+
+    models: list[Architecture | None]
+    frameworks: list[Framework]
+    tasks: list[str]
+    counts: list[str]
+    ranks: list[str]  # whose memory the figure is
+    early: Mask  # the figure is the peak of the first iterations
+    groups: list[str]  # framework, model, task and document
+    stored: list[Precision]
+    hbm_gib: Array
+    expandable: Mask
+    job: Job
+
+
+def read(rows: Rows) -> Read:
+    """Read all rows; what cannot be used is noted as the row's error."""
+    texts = {name: [t.lower() for t in rows.texts(name)] for name in ("kind", "notes", "source", "software", "task")}
+    texts["model"] = [t.lower() for t in rows.texts("model")]
+    kinds, frameworks = texts["kind"], _frameworks(texts)
+    tasks = [_task(*words) for words in zip(kinds, texts["task"], texts["model"], texts["notes"], strict=True)]
+    megatron_2022 = np.array([f is MEGATRON_2022 for f in frameworks], dtype=bool)
+    torchtitan = np.array([f.resident for f in frameworks], dtype=bool)
+    recompute, sequence = _recompute(rows, torchtitan)
+    narrow = _narrow(rows)
+    tensor = rows.numbers("tp", 1.0, whole=True)
+    fully_sharded = np.array([f.fully_sharded for f in frameworks], dtype=bool)
+    job = _layout(rows, texts["notes"], tensor, fully_sharded, torchtitan)
+    models = rows.resolve("model", labels.model)
+    return Read(
+        models=models,
+        frameworks=frameworks,
+        tasks=tasks,
+        counts=[_counted(kind) for kind in kinds],
+        ranks=[_rank(kind) for kind in kinds],
+        early=np.array(["after it" in kind for kind in kinds], dtype=bool),
+        groups=[
+            SEPARATOR.join((f.name, "" if m is None else m.name, t, document(source)))
+            for f, m, t, source in zip(frameworks, models, tasks, texts["source"], strict=True)
+        ],
+        stored=_stored(rows, texts["model"]),
+        hbm_gib=np.array([np.nan if h is None else h for h in rows.resolve("gpu", _hbm_gib, required=False)]),
+        expandable=np.array(["expandable" in n for n in texts["notes"]], dtype=bool) | torchtitan,
+        job=dataclasses.replace(
+            job,
+            narrow=narrow,
+            sequence_parallel=sequence | ~megatron_2022,
+            compiled=np.array(["compile" in n for n in texts["notes"]], dtype=bool),
+            adapters=np.array([task == LORA for task in tasks], dtype=bool),
+            regathered=np.array(["sp baseline" not in n for n in texts["notes"]], dtype=bool),
+            moments_narrow=np.array([m is not None and m.family in NARROW_MOMENTS for m in models], dtype=bool),
+            recompute=recompute,
+        ),
+    )
+
+
+def with_setups(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what its documents say once filled in."""
+    if not hasattr(frame, "columns") or not {"source", "model"} <= set(frame.columns) or frame.columns.has_duplicates:
+        return frame  # nothing to fill in, or not a frame: the reader says so
+    found = frame
+    sources, models = (frame[c].astype("string").str.lower().fillna("") for c in ("source", "model"))
+    for setup in SETUPS:
+        here = (
+            sources.str.contains(setup.source, regex=False) & models.str.contains(setup.model, regex=False)
+        ).to_numpy()
+        if here.any():
+            found = found.copy() if found is frame else found
+            for name, value in setup.cells.items():
+                old = found[name].astype(object) if name in found.columns else None
+                blank = here if old is None or name == "model" else here & old.isna().to_numpy()
+                found[name] = np.where(blank, value, old if old is not None else np.full(len(frame), None))
+    return found
+
+
+def _frameworks(texts: dict[str, list[str]]) -> list[Framework]:
+    joined = (" ".join(words) for words in zip(texts["source"], texts["software"], texts["notes"], strict=True))
+    return [
+        next((framework for pattern, framework in FRAMEWORKS if re.search(pattern, text)), PLANNED) for text in joined
+    ]
+
+
+def _task(kind: str, task: str, model: str, notes: str) -> str:
+    text = f"{kind} {task} {model} {notes}"
+    if "vllm" in kind or task in {"serving", "inference"} or "inference" in kind or "serving" in kind:
+        return SERVING
+    return LORA if "lora" in text else SFT if "sft" in text else PRETRAINING
+
+
+def _counted(kind: str) -> str:
+    return WEIGHTS if "vllm" in kind else LAYERS if "paper figure" in kind else TOTAL
+
+
+def _rank(kind: str) -> str:
+    """Frameworks log the memory of an accelerator of the last stage, where the loss is, unless rank 0 is named."""
+    return FULLEST if "peak" not in kind else FIRST if re.search(r"rank ?0", kind) else LAST
+
+
+def document(source: str) -> str:
+    """What tells one document from another: the end of its path."""
+    return "/".join(re.split(r"[/ ]+", source.lower().strip())[-2:])
+
+
+def _hbm_gib(text: str) -> float:
+    """HBM of an accelerator by its name, or the size the text states ("80GB-class")."""
+    try:
+        return float(labels.accelerator(text).hbm_gib)
+    except InputError:
+        if size := HBM_LABEL.search(text):
+            return float(size[1])
+        raise
+
+
+def _narrow(rows: Rows) -> Mask:
+    """Whether products run in FP8 or less."""
+
+    def one(text: str) -> bool:
+        if NARROW_LABEL.search(text):
+            return True
+        if WIDE_LABEL.search(text):
+            return False
+        raise InputError(f"unknown precision {text!r}", mend="name a type: bf16, fp16, fp8, nvfp4, …")
+
+    return np.array([bool(p) for p in rows.resolve("precision", one, required=False)], dtype=bool)
+
+
+def _stored(rows: Rows, models: list[str]) -> list[Precision]:
+    """Type of the weights of a served model: the column's, or the one its name tells."""
+    found = []
+    for column, model in zip(rows.texts("precision"), models, strict=True):
+        text = (column or model).lower()
+        name = next((n for n, w in _STORED if any(x in text for x in w)), "bf16")
+        found.append(PRECISIONS[name])
+    return found
+
+
+_STORED = (
+    ("fp4", ("fp4",)),
+    ("int4", ("int4", "w4a16", "awq", "gptq")),
+    ("fp8", ("fp8", "float8", "w8a8", "int8")),
+)
+
+
+def _recompute(rows: Rows, torchtitan: Mask) -> tuple[Recompute, Mask]:
+    """(what is recomputed, whether sequence parallelism is named): "none", "selective+SP", "moe+layernorm", "full"."""
+    wanted = {f.name: np.zeros(len(rows), dtype=bool) for f in dataclasses.fields(Recompute)}
+    sequence = np.zeros(len(rows), dtype=bool)
+    for row, text in enumerate(rows.texts("recompute")):
+        for word in re.split(r"[+,]", ASIDE.sub(" ", text.lower())):
+            name = word.strip()
+            sequence[row] |= name == "sp"
+            if name.startswith(SELECTIVE):
+                wanted["by_operation" if torchtitan[row] else "core_attention"][row] = True
+            elif name in OPERATIONS:
+                wanted[OPERATIONS[name]][row] = True
+            elif name and name not in NOTHING:
+                known = ", ".join(["none", SELECTIVE, *OPERATIONS, "SP"])
+                rows.fail(row, "recompute", f"unknown recomputation {name!r:.60}", f"join with + any of {known}")
+    return Recompute(**wanted), sequence
+
+
+def _shards(text: str) -> float:
+    """Ranks that share the weights; infinite for all of them, 0 for none."""
+    if text.upper() in SHARDINGS:
+        return SHARDINGS[text.upper()]
+    try:
+        ranks = float(text)
+    except ValueError:
+        ranks = -1.0
+    if not (ranks >= 0 and ranks == int(ranks)):
+        known = ", ".join(SHARDINGS)
+        raise InputError(f"{text!r:.60} cannot be used", mend=f"give a number of ranks, or one of {known}")
+    return ranks
+
+
+def _zero_stage(rows: Rows, sharded: Array, fully_sharded: Mask) -> Array:
+    stated = [text.upper() for text in rows.texts("fsdp")]
+    whole = np.array([text == "SHARD_GRAD_OP" for text in stated], dtype=bool)
+    stage = np.where((sharded > 1) | (fully_sharded & (sharded > 0)), float(FULLY_SHARDED), 1.0)
+    return np.where(whole, float(GRADIENTS_SHARDED), stage)
+
+
+def _layout(rows: Rows, notes: list[str], tensor: Array, fully_sharded: Mask, torchtitan: Mask) -> Job:
+    pipeline, context = (rows.numbers(name, 1.0, whole=True) for name in ("pp", "cp"))
+    expert = rows.numbers("ep", 1.0, whole=True)
+    split = tensor * pipeline * context
+    sharded = np.array([1.0 if x is None else x for x in rows.resolve("fsdp", _shards, required=False)])
+    copies = rows.numbers("dp", np.nan, whole=True)
+    least = np.ceil(
+        np.maximum(np.where(np.isfinite(sharded), np.maximum(sharded, 1.0), 1.0), expert / (tensor * context))
+    )
+    total = rows.numbers("n_gpus", np.nan, whole=True)
+    data = np.where(np.isnan(total), np.where(np.isnan(copies), least, copies), total / split)
+    rows.fail(data != np.floor(data), "n_gpus", "is no multiple of tp × pp × cp", "state whole copies of the model")
+    rows.fail(
+        (copies != data) & ~np.isnan(copies) & np.isfinite(data),
+        "dp",
+        "is not n_gpus ÷ (tp × pp × cp)",
+        "leave one empty",
+    )
+    rows.fail(
+        expert > data * tensor * context, "ep", "is more than the accelerators of a stage", "give a divisor of them"
+    )
+    micro = rows.numbers("mbs", 1.0)
+    local = np.array([float(m[1]) if (m := LOCAL_BATCH.search(n)) else np.nan for n in notes])
+    batches = np.where(np.isnan(local), rows.numbers("gbs", np.inf, whole=True) / data, local) / micro
+    rows.fail(batches < 1, "gbs", "is less than one micro-batch for each copy", "give at least dp × mbs")
+    interleaved = torchtitan & np.array(["interleaved" in n for n in notes], dtype=bool)
+    virtual = rows.numbers("vp", np.nan, whole=True)
+    return Job(
+        tensor_parallel=tensor,
+        pipeline_parallel=pipeline,
+        data_parallel=data,
+        virtual_stages=np.where(np.isnan(virtual), np.where(interleaved, 2.0, 1.0), virtual),
+        context_parallel=context,
+        expert_parallel=expert,
+        zero_stage=_zero_stage(rows, sharded, fully_sharded),
+        sequence_length=rows.numbers("seq_len", SEQUENCE_LENGTH, whole=True),
+        micro_batch=micro,
+        micro_batches=np.ceil(batches),
+    )
