@@ -54,6 +54,7 @@ class Framework:
     fused_attention: bool = True  # scores are never kept
     dropout: bool = False  # masks are kept
     momentary: bool = True  # what the loss or one layer needs for a moment is counted
+    recomputes: str = "none"  # unless it is said otherwise
     per_operation: bool = False  # "selective" recomputation is PyTorch's, operation by operation
     # Pipelines keep gathered ZeRO-3 weights and whole FP32 gradients, and buffers for all micro-batches of a step.
     resident: bool = False
@@ -80,6 +81,7 @@ TORCHTITAN = dataclasses.replace(
     TORCHTITAN_2024, name="torchtitan", loss_bytes=6.0, split_loss_bytes=6.0, vocabularies_held=1.0
 )
 FSDP = dataclasses.replace(TORCHTITAN, name="fsdp", per_operation=False, resident=False)
+MAXTEXT = dataclasses.replace(FSDP, name="maxtext", recomputes="full")  # its default policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .rows import Array, Mask
 
 COMPONENTS = tuple(f.name for f in dataclasses.fields(Memory))
-FFN_ONLY = ("llama-3.1-405b",)  # the owner's FP8 checkpoint keeps attention in BF16
+FFN_ONLY = ("llama-3.1-405b",)  # the owner's FP8 checkpoint keeps attention and the outer layers in BF16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,8 @@ def _served(a: Architecture, p: Precision, job: Job, *, only_weights: bool) -> M
     )
     wide = 0.0
     if p.name == "fp8" and any(name in a.name.lower() for name in FFN_ONLY):
-        wide = (2.0 - p.attention_bytes) * a.attention_parameters / (job.tensor_parallel * job.pipeline_parallel)
+        kept = a.attention_parameters + 2 * a.dense_ffn_parameters / a.layers
+        wide = (2.0 - p.attention_bytes) * kept / (job.tensor_parallel * job.pipeline_parallel)
     if only_weights:
         zero = np.zeros(())
         weights = serving_weights(a, p, layout) + wide

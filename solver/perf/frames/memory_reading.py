@@ -16,6 +16,7 @@ from ..training_memory import (
     FSDP,
     FULLY_SHARDED,
     GRADIENTS_SHARDED,
+    MAXTEXT,
     MEGATRON,
     MEGATRON_2022,
     PLANNED,
@@ -27,6 +28,8 @@ from ..training_memory import (
 from .rows import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from ..architectures import Architecture
@@ -67,7 +70,8 @@ FRAMEWORKS = (  # patterns in a row's source, software or notes, and the framewo
     ("megatron-deepspeed", MEGATRON_2022),
     ("megatron", MEGATRON),
     ("nemo", MEGATRON),
-    ("llm-foundry|maxtext|fsdp", FSDP),
+    ("maxtext", MAXTEXT),
+    ("llm-foundry|fsdp", FSDP),
 )
 
 
@@ -119,43 +123,55 @@ class Read:
 
 def read(rows: Rows) -> Read:
     """Read all rows; what cannot be used is noted as the row's error."""
-    texts = {name: [t.lower() for t in rows.texts(name)] for name in ("kind", "notes", "source", "software", "task")}
-    texts["model"] = [t.lower() for t in rows.texts("model")]
-    kinds, frameworks = texts["kind"], _frameworks(texts)
-    tasks = [_task(*words) for words in zip(kinds, texts["task"], texts["model"], texts["notes"], strict=True)]
-    megatron_2022 = np.array([f is MEGATRON_2022 for f in frameworks], dtype=bool)
-    torchtitan = np.array([f.resident for f in frameworks], dtype=bool)
-    recompute, sequence = _recompute(rows, torchtitan)
-    narrow = _narrow(rows)
-    tensor = rows.numbers("tp", 1.0, whole=True)
-    fully_sharded = np.array([f.fully_sharded for f in frameworks], dtype=bool)
-    job = _layout(rows, texts["notes"], tensor, fully_sharded, torchtitan)
+    names = ("kind", "notes", "source", "software", "task", "model")
+    texts = {name: [text.lower() for text in rows.texts(name)] for name in names}
+    kinds, notes, frameworks = texts["kind"], texts["notes"], _frameworks(texts)
+    tasks = [_task(*words) for words in zip(kinds, texts["task"], texts["model"], notes, strict=True)]
     models = rows.resolve("model", labels.model)
+    job = _job(rows, notes, frameworks)
+    _check(rows, models, job)
+    hbm = rows.resolve("gpu", _hbm_gib, required=False)
     return Read(
         models=models,
         frameworks=frameworks,
         tasks=tasks,
         counts=[_counted(kind) for kind in kinds],
         ranks=[_rank(kind) for kind in kinds],
-        early=np.array(["after it" in kind for kind in kinds], dtype=bool),
+        early=_mask("after it" in kind for kind in kinds),
         groups=[
             SEPARATOR.join((f.name, "" if m is None else m.name, t, document(source)))
             for f, m, t, source in zip(frameworks, models, tasks, texts["source"], strict=True)
         ],
         stored=_stored(rows, texts["model"]),
-        hbm_gib=np.array([np.nan if h is None else h for h in rows.resolve("gpu", _hbm_gib, required=False)]),
-        expandable=np.array(["expandable" in n for n in texts["notes"]], dtype=bool) | torchtitan,
+        hbm_gib=np.array([np.nan if h is None else h for h in hbm]),
+        # PyTorch's expandable segments; engines that serve fill a share of HBM they are told
+        expandable=_mask(
+            "expandable" in note or f.resident or task == SERVING
+            for note, f, task in zip(notes, frameworks, tasks, strict=True)
+        ),
         job=dataclasses.replace(
             job,
-            narrow=narrow,
-            sequence_parallel=sequence | ~megatron_2022,
-            compiled=np.array(["compile" in n for n in texts["notes"]], dtype=bool),
-            adapters=np.array([task == LORA for task in tasks], dtype=bool),
-            regathered=np.array(["sp baseline" not in n for n in texts["notes"]], dtype=bool),
-            moments_narrow=np.array([m is not None and m.family in NARROW_MOMENTS for m in models], dtype=bool),
-            recompute=recompute,
+            adapters=_mask(task == LORA for task in tasks),
+            moments_narrow=_mask(m is not None and m.family in NARROW_MOMENTS for m in models),
         ),
     )
+
+
+def _mask(values: Iterable[bool]) -> Mask:
+    return np.array(list(values), dtype=bool)
+
+
+def _check(rows: Rows, models: list[Architecture | None], j: Job) -> None:
+    """Layouts that no model of this shape can have."""
+
+    def column(name: str) -> Array:
+        return np.array([np.nan if m is None else getattr(m, name) for m in models], dtype=np.float64)
+
+    layers, heads, experts = column("layers"), column("attention_heads"), column("experts")
+    stages = j.pipeline_parallel * j.virtual_stages
+    rows.fail(stages > layers + 2, "pp", "stages are more than the layers", "give fewer")  # two hold the vocabulary
+    rows.fail(j.tensor_parallel > heads, "tp", "is more than the attention heads", "give a divisor of them")
+    rows.fail(j.expert_parallel > np.maximum(experts, 1), "ep", "is more than the experts", "give a divisor of them")
 
 
 def with_setups(frame: pd.DataFrame) -> pd.DataFrame:
@@ -245,16 +261,16 @@ _STORED = (
 )
 
 
-def _recompute(rows: Rows, torchtitan: Mask) -> tuple[Recompute, Mask]:
+def _recompute(rows: Rows, frameworks: list[Framework]) -> tuple[Recompute, Mask]:
     """(what is recomputed, whether sequence parallelism is named): "none", "selective+SP", "moe+layernorm", "full"."""
     wanted = {f.name: np.zeros(len(rows), dtype=bool) for f in dataclasses.fields(Recompute)}
     sequence = np.zeros(len(rows), dtype=bool)
-    for row, text in enumerate(rows.texts("recompute")):
-        for word in re.split(r"[+,]", ASIDE.sub(" ", text.lower())):
+    for row, (text, framework) in enumerate(zip(rows.texts("recompute"), frameworks, strict=True)):
+        for word in re.split(r"[+,]", ASIDE.sub(" ", (text or framework.recomputes).lower())):
             name = word.strip()
             sequence[row] |= name == "sp"
             if name.startswith(SELECTIVE):
-                wanted["by_operation" if torchtitan[row] else "core_attention"][row] = True
+                wanted["by_operation" if framework.per_operation else "core_attention"][row] = True
             elif name in OPERATIONS:
                 wanted[OPERATIONS[name]][row] = True
             elif name and name not in NOTHING:
@@ -284,32 +300,13 @@ def _zero_stage(rows: Rows, sharded: Array, fully_sharded: Mask) -> Array:
     return np.where(whole, float(GRADIENTS_SHARDED), stage)
 
 
-def _layout(rows: Rows, notes: list[str], tensor: Array, fully_sharded: Mask, torchtitan: Mask) -> Job:
-    pipeline, context = (rows.numbers(name, 1.0, whole=True) for name in ("pp", "cp"))
-    expert = rows.numbers("ep", 1.0, whole=True)
-    split = tensor * pipeline * context
+def _job(rows: Rows, notes: list[str], frameworks: list[Framework]) -> Job:
+    recompute, sequence = _recompute(rows, frameworks)
+    tensor, pipeline, context, expert = (rows.numbers(n, 1.0, whole=True) for n in ("tp", "pp", "cp", "ep"))
     sharded = np.array([1.0 if x is None else x for x in rows.resolve("fsdp", _shards, required=False)])
-    copies = rows.numbers("dp", np.nan, whole=True)
-    least = np.ceil(
-        np.maximum(np.where(np.isfinite(sharded), np.maximum(sharded, 1.0), 1.0), expert / (tensor * context))
-    )
-    total = rows.numbers("n_gpus", np.nan, whole=True)
-    data = np.where(np.isnan(total), np.where(np.isnan(copies), least, copies), total / split)
-    rows.fail(data != np.floor(data), "n_gpus", "is no multiple of tp × pp × cp", "state whole copies of the model")
-    rows.fail(
-        (copies != data) & ~np.isnan(copies) & np.isfinite(data),
-        "dp",
-        "is not n_gpus ÷ (tp × pp × cp)",
-        "leave one empty",
-    )
-    rows.fail(
-        expert > data * tensor * context, "ep", "is more than the accelerators of a stage", "give a divisor of them"
-    )
+    data = _copies(rows, tensor, pipeline * context, expert / context, sharded)
     micro = rows.numbers("mbs", 1.0)
-    local = np.array([float(m[1]) if (m := LOCAL_BATCH.search(n)) else np.nan for n in notes])
-    batches = np.where(np.isnan(local), rows.numbers("gbs", np.inf, whole=True) / data, local) / micro
-    rows.fail(batches < 1, "gbs", "is less than one micro-batch for each copy", "give at least dp × mbs")
-    interleaved = torchtitan & np.array(["interleaved" in n for n in notes], dtype=bool)
+    interleaved = _mask(f.resident and "interleaved" in n for f, n in zip(frameworks, notes, strict=True))
     virtual = rows.numbers("vp", np.nan, whole=True)
     return Job(
         tensor_parallel=tensor,
@@ -318,8 +315,35 @@ def _layout(rows: Rows, notes: list[str], tensor: Array, fully_sharded: Mask, to
         virtual_stages=np.where(np.isnan(virtual), np.where(interleaved, 2.0, 1.0), virtual),
         context_parallel=context,
         expert_parallel=expert,
-        zero_stage=_zero_stage(rows, sharded, fully_sharded),
+        zero_stage=_zero_stage(rows, sharded, _mask(f.fully_sharded for f in frameworks)),
         sequence_length=rows.numbers("seq_len", SEQUENCE_LENGTH, whole=True),
         micro_batch=micro,
-        micro_batches=np.ceil(batches),
+        micro_batches=_micro_batches(rows, notes, data, micro),
+        sequence_parallel=sequence | _mask(f is not MEGATRON_2022 for f in frameworks),
+        narrow=_narrow(rows),
+        compiled=_mask("compile" in note for note in notes),
+        regathered=_mask("sp baseline" not in note for note in notes),
+        recompute=recompute,
     )
+
+
+def _copies(rows: Rows, tensor: Array, others: Array, experts: Array, sharded: Array) -> Array:
+    """Copies of the model: of all accelerators, or as stated, or as few as hold the shards and the experts."""
+    split = tensor * others
+    stated, total = rows.numbers("dp", np.nan, whole=True), rows.numbers("n_gpus", np.nan, whole=True)
+    few = np.ceil(np.maximum(np.where(np.isfinite(sharded), np.maximum(sharded, 1.0), 1.0), experts / tensor))
+    data = np.where(np.isnan(total), np.where(np.isnan(stated), few, stated), total / split)
+    rows.fail(data != np.floor(data), "n_gpus", "is no multiple of tp × pp × cp", "state whole copies of the model")
+    differs = ~np.isnan(stated) & np.isfinite(data) & (stated != data)
+    rows.fail(differs, "dp", "is not n_gpus ÷ (tp × pp × cp)", "leave one of them empty")
+    rows.fail(experts > data * tensor, "ep", "is more than the accelerators of a stage", "give a divisor of them")
+    return data
+
+
+def _micro_batches(rows: Rows, notes: list[str], data: Array, micro: Array) -> Array:
+    """Micro-batches a pipeline takes in a step; infinite where the batch is not stated."""
+    found = [LOCAL_BATCH.search(note) for note in notes]
+    local = np.array([np.nan if m is None else float(m[1]) for m in found])
+    batches = np.where(np.isnan(local), rows.numbers("gbs", np.inf, whole=True) / data, local) / micro
+    rows.fail(batches < 1, "gbs", "is less than one micro-batch for each copy", "give at least dp × mbs")
+    return np.asarray(np.ceil(batches))
