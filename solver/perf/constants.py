@@ -68,6 +68,7 @@ class AssumedConstants:
     """Stated assumptions, not fitted."""
 
     usable_hbm_share: float
+    trainable_hbm_share: float
     framework_gib: float
     batched_tokens: int
     tpot_log_sigma: float

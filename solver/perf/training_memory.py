@@ -56,8 +56,8 @@ class Framework:
     momentary: bool = True  # what the loss or one layer needs for a moment is counted
     recomputes: str = "none"  # unless it is said otherwise
     per_operation: bool = False  # "selective" recomputation is PyTorch's, operation by operation
-    # Pipelines keep gathered ZeRO-3 weights and whole FP32 gradients, and buffers for all micro-batches of a step.
-    resident: bool = False
+    gradients_whole: bool = True  # pipelines sum ZeRO-3 gradients in FP32 before they split them
+    resident: bool = False  # pipelines also keep gathered ZeRO-3 weights, and buffers for all micro-batches of a step
 
 
 PLANNED = Framework(name="planned")
@@ -229,7 +229,8 @@ def stage_memory(a: Architecture, j: Job, s: Framework, *, last: bool) -> Memory
     summed = sum(np.where(stage >= GRADIENTS_SHARDED, p / c, p) for p, c in zip(trained, copies, strict=True))
     resident = sharded & (np.asarray(j.pipeline_parallel) > 1) & s.resident
     weights = kept * s.weight_bytes + np.where(sharded, _gathered(a, j, parts, s, resident | whole), 0.0)
-    gradients = summed * s.gradient_bytes + np.where(resident, 4.0 * sum(trained), 0.0)
+    summing = sharded & (np.asarray(j.pipeline_parallel) > 1) & s.gradients_whole
+    gradients = summed * s.gradient_bytes + np.where(summing, 4.0 * sum(trained), 0.0)
     moments = np.where(j.moments_narrow, s.optimizer_bytes - 2 * WIDE, s.optimizer_bytes)
     update = np.where(j.moments_narrow, 0.0, s.step_bytes) * owned
     activations = np.maximum(_activations(a, j, s, last=last), update)

@@ -187,7 +187,7 @@ def _survey(w: Training, shapes: Shapes) -> _Survey:
         global_batch_sequences=w.global_batch_sequences,
         recompute=w.recompute,
     )
-    memory, usable = training_memory(trainer).total / GIB, constants().assumed.usable_hbm_share * hw.hbm_bytes / GIB
+    memory, usable = training_memory(trainer).total / GIB, constants().assumed.trainable_hbm_share * hw.hbm_bytes / GIB
     return _Survey(
         shape=shape,
         nodes=nodes.astype(np.int64),
