@@ -62,23 +62,24 @@ def serving_weights(a: Architecture, p: Precision, layout: Layout) -> Array:
     return split + experts * share / layout.stage_accelerators
 
 
-def cache_bytes_per_sequence(a: Architecture, kv_bytes: float, context: float, layout: Layout) -> Array:
-    """Cache of one sequence of `context` tokens on each accelerator that holds it.
+def cache_bytes_per_sequence(a: Architecture, kv_bytes: float, context: float | Array, layout: Layout) -> Array:
+    """Cache of one sequence of `context` tokens (one number or one a row) on each accelerator that holds it.
 
     KV heads are copied when there are more tensor ranks than heads; a latent row is copied to all of them.
     """
     rows = a.cache_values_per_token * context
-    rows += a.window_values_per_token * (min(context, a.sliding_window) if a.sliding_window else context)
+    seen = np.minimum(context, a.sliding_window) if a.sliding_window else context
+    rows = rows + a.window_values_per_token * seen
     share = stage_share(a.layers, layout.pipeline_parallel)
     keys = rows * kv_bytes / np.minimum(layout.tensor_parallel, a.kv_heads)
     return share * (keys + a.state_values_per_sequence * STATE_BYTES / layout.tensor_parallel)
 
 
-def serving_memory(a: Architecture, p: Precision, layout: Layout, concurrency: Array, context: float) -> Memory:
+def serving_memory(a: Architecture, p: Precision, layout: Layout, concurrency: Array, context: float | Array) -> Memory:
     """Memory of an accelerator that serves `concurrency` sequences of `context` tokens in its engine."""
     assumed = constants().assumed
     held = np.ceil(concurrency / layout.data_parallel)
-    tokens = float(min(assumed.batched_tokens, max(1.0, context)))
+    tokens = np.minimum(assumed.batched_tokens, np.maximum(1.0, context))
     logits = 4.0 * held * a.vocabulary / layout.tensor_parallel
     width = ffn_width(a) / layout.tensor_parallel
     activations = 2.0 * tokens * (ACTIVATION_ROWS * a.hidden_size + 3.0 * width) + logits

@@ -100,3 +100,46 @@ def test_capacity_is_the_last_that_fits(
     usable = constants().assumed.usable_hbm_share * hbm_gib * GIB
     assert serving_memory(a, p, laid, room + 1, float(context)).total[0] > usable * (1 - 1e-9)
     assert room[0] == 0 or serving_memory(a, p, laid, room, float(context)).total[0] <= usable * (1 + 1e-9)
+
+
+LAID = st.fixed_dictionaries(
+    {
+        "tensor_parallel": st.sampled_from([1.0, 2.0, 4.0, 8.0]),
+        "pipeline_parallel": st.sampled_from([1.0, 2.0, 4.0]),
+        "data_parallel": st.sampled_from([1.0, 8.0]),
+    }
+)
+
+
+def laid_out(columns: dict[str, float]) -> Layout:
+    """One row; experts go by expert where attention has copies."""
+    expert = columns["tensor_parallel"] * columns["data_parallel"] if columns["data_parallel"] > 1 else 1.0
+    return Layout(**{k: np.array([v]) for k, v in (columns | {"expert_parallel": expert}).items()})
+
+
+@given(
+    name=st.sampled_from(sorted(registry())),
+    stored=st.sampled_from(sorted(PRECISIONS)),
+    columns=LAID,
+    context=st.integers(1, 200_000),
+    sequences=st.integers(1, 1000),
+)
+def test_more_is_never_less(name: str, stored: str, columns: dict[str, float], context: int, sequences: int) -> None:
+    """More tensor ranks never hold more weights each; a longer context or one sequence more never needs less."""
+    a, p = architecture(name), precision(stored)
+    wider = columns | {"tensor_parallel": 2 * columns["tensor_parallel"]}
+    here = laid_out(columns)
+    assert serving_weights(a, p, laid_out(wider))[0] <= serving_weights(a, p, here)[0]
+    some = serving_memory(a, p, here, np.array([float(sequences)]), float(context))
+    longer = serving_memory(a, p, here, np.array([float(sequences)]), float(2 * context))
+    more = serving_memory(a, p, here, np.array([float(sequences + 1)]), float(context))
+    for other in (longer, more):
+        assert other.cache[0] >= some.cache[0]
+        assert other.total[0] >= some.total[0]
+
+
+def test_contexts_of_one_call_are_their_own(layout: Callable[..., Layout]) -> None:
+    """An array of contexts is as many calls; gpt-oss-120b's window holds for each."""
+    a, contexts = architecture("gpt-oss-120b"), np.array([100.0, 10_000.0])
+    both = cache_bytes_per_sequence(a, 2.0, contexts, layout())
+    assert both.tolist() == [cache_bytes_per_sequence(a, 2.0, c, layout())[0] for c in (100.0, 10_000.0)]

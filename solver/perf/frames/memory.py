@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..hardware import GIB, Layout
-from ..memory import Memory, cache_bytes_per_sequence, serving_memory, serving_weights
+from ..memory import Memory, serving_memory, serving_weights
 from ..training_memory import job_memory, stage_memory
 from .memory_reading import FULLEST, LAST, LAYERS, SERVING, TOTAL, WEIGHTS, read, with_setups
 from .rows import Rows
@@ -182,9 +182,5 @@ def _served(a: Architecture, p: Precision, job: Job, *, only_weights: bool) -> M
         zero = np.zeros(())
         weights = serving_weights(a, p, layout) + wide
         return Memory(weights=weights, cache=zero, activations=zero, gradients=zero, optimizer=zero, framework=zero)
-    context = float(np.max(job.sequence_length))
-    memory = serving_memory(a, p, layout, job.micro_batch, context)
-    cache = np.ceil(job.micro_batch / layout.data_parallel) * cache_bytes_per_sequence(
-        a, p.kv_bytes, job.sequence_length, layout
-    )
-    return dataclasses.replace(memory, weights=memory.weights + wide, cache=cache)
+    memory = serving_memory(a, p, layout, job.micro_batch, job.sequence_length)
+    return dataclasses.replace(memory, weights=memory.weights + wide)
