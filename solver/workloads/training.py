@@ -11,16 +11,15 @@ import numpy as np
 from ..errors import InputError
 from ..perf.constants import constants
 from ..perf.hardware import GIB, hardware
-from ..perf.training import Gang, Trainer
+from ..perf.training import Gang, Trainer, chips
 from ..perf.training_memory import training_memory
 from . import fields
 from .base import HUGE, Workload, distinct
 from .batch import check_dataset, check_window
-from .inference import evidence
 from .modes import Excuse, ModeTable
 
 if TYPE_CHECKING:
-    from costdata import Accelerator, Catalog, Node
+    from costdata import Catalog, Node
 
     from ..perf.architectures import Architecture
     from .base import Shapes
@@ -95,11 +94,11 @@ class Training(Workload):
         shapes = distinct(nodes)
         s = _survey(self, shapes)
         tables = []
-        for index, (node, accelerator) in enumerate(nodes):
+        for index, (node, _) in enumerate(nodes):
             mine = np.flatnonzero(s.shape == shapes.shape_of[index])
             fit = mine[s.fits[mine] & (s.units[mine] > 0)]
             if len(fit):
-                tables.append(self._table(node, accelerator, s, self._sizes(_best(s.nodes[fit], s.units[fit], fit), s)))
+                tables.append(self._table(node, s, self._sizes(_best(s.nodes[fit], s.units[fit], fit), s)))
             else:
                 excuses.append(self.excuse(node, *self._bottleneck(node, s, mine)))
         return ModeTable.concat(tables), tuple(excuses)
@@ -116,7 +115,7 @@ class Training(Workload):
         first = int(np.clip(centre - MAX_GANG_SIZES // 2, 0, len(rows) - MAX_GANG_SIZES))
         return rows[first : first + MAX_GANG_SIZES]
 
-    def _table(self, node: Node, accelerator: Accelerator, s: _Survey, rows: Array) -> ModeTable:
+    def _table(self, node: Node, s: _Survey, rows: Array) -> ModeTable:
         g, n = s.gang.take(rows), len(rows)
         return ModeTable.build(
             provider=[node.provider] * n,
@@ -131,7 +130,7 @@ class Training(Workload):
             ttft_ms=np.full(n, np.nan),
             tpot_ms=np.full(n, np.nan),
             quantile=np.full(n, 0.5),
-            evidence=[evidence(accelerator)] * n,
+            evidence=s.evidence[rows],
             gpu_memory_gib=s.memory_gib[rows],
         )
 
@@ -162,6 +161,7 @@ class _Survey:
     memory_gib: Array
     usable_gib: Array
     units: Array  # tokens an hour
+    evidence: Array  # text
 
 
 def _survey(w: Training, shapes: Shapes) -> _Survey:
@@ -186,7 +186,10 @@ def _survey(w: Training, shapes: Shapes) -> _Survey:
         sequence_length=w.sequence_length,
         global_batch_sequences=w.global_batch_sequences,
         recompute=w.recompute,
+        chips=chips([accelerator for _, accelerator in shapes.pairs]).take(shape),
     )
+    step = trainer.prediction()
+    tokens = float(w.global_batch_sequences * w.sequence_length)
     memory, usable = training_memory(trainer).total / GIB, constants().assumed.trainable_hbm_share * hw.hbm_bytes / GIB
     return _Survey(
         shape=shape,
@@ -195,12 +198,13 @@ def _survey(w: Training, shapes: Shapes) -> _Survey:
         fits=memory <= usable,
         memory_gib=memory,
         usable_gib=usable,
-        units=np.floor(3600 * trainer.tokens_per_s()).astype(np.int64),
+        units=np.floor(3600 * tokens / step.seconds).astype(np.int64),
+        evidence=np.where(step.calibrated, "calibrated", "physics"),
     )
 
 
 def _grid(w: Training, a: Architecture, node: Node) -> Array:
-    """[7, K] nodes, accelerators, per node, tensor, pipeline, expert parallel and ZeRO stage of every sound layout."""
+    """[7, K] nodes, accelerators, scale-up domain, tensor, pipeline, expert parallel, ZeRO stage of each sound layout."""
     count = node.accelerators
     most = min(MAX_NODES if node.nic_gbit_per_s > 0 else 1, w.max_accelerators // count)
     sizes = 2 ** np.arange(most.bit_length()) if most else np.zeros(0, dtype=np.int64)
@@ -215,7 +219,8 @@ def _grid(w: Training, a: Architecture, node: Node) -> Array:
     )
     sound &= (stages <= a.layers) & (total % (stages * experts) == 0) & (experts <= copies * tensor)
     sound &= (zero == 1) | ((stages == 1) & (copies > 1))
-    return np.stack([nodes, total, np.full_like(total, count), tensor, stages, experts, zero])[:, sound]
+    joined = np.full_like(total, max(count, node.scaleup_domain))
+    return np.stack([nodes, total, joined, tensor, stages, experts, zero])[:, sound]
 
 
 def _best(nodes: Array, units: Array, rows: Array) -> Array:

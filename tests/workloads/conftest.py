@@ -18,6 +18,8 @@ class Accelerator:
     fp8_tflop_per_s: float
     fp4_tflop_per_s: float
     planned: bool = True
+    vendor: str = "NVIDIA"
+    tdp_w: float = 700.0
 
 
 @dataclass(frozen=True)
