@@ -154,6 +154,27 @@ def test_the_interval_is_around_the_peak() -> None:
     assert new["peak_gib_hi"] / new["peak_gib"] == pytest.approx(np.exp(calibration().new_half_width))
 
 
+def test_the_peak_is_what_is_counted_times_what_was_measured() -> None:
+    """Framework and group: the sum of the components, corrected."""
+    found, known = one(**LLAMA_8B), calibration()
+    group = next(g for g in known.groups if g.startswith("torchtitan-2024 | meta-llama/Meta-Llama-3.1-8B"))
+    parts = ["weights_gib", "cache_gib", "activations_gib", "gradients_gib", "optimizer_gib", "framework_gib"]
+    factor = np.exp(known.frameworks["torchtitan-2024"] + known.groups[group])
+    assert found["peak_gib"] == pytest.approx(found[parts].sum() * factor)
+    assert factor != 1
+
+
+def test_notes_tell_pipelines_of_torchtitan() -> None:
+    """Interleaved: two virtual stages; local batch: micro-batches of a pipeline."""
+    row = {"kind": "peak", "model": "Llama-3.1-405B", "n_gpus": 512, "tp": 8, "pp": 8, "fsdp": 8, "seq_len": 8192}
+    row |= {"recompute": "full", "source": TORCHTITAN}
+    plain = one(**row, gbs=64)
+    assert one(**row, notes="1F1B local batch 8")["activations_gib"] == plain["activations_gib"]
+    assert one(**row, notes="1F1B local batch 32")["activations_gib"] == one(**row, gbs=256)["activations_gib"]
+    both = one(**row, notes="Interleaved 1F1B local batch 8")["activations_gib"]
+    assert both == one(**row, gbs=64, vp=2)["activations_gib"] > plain["activations_gib"]
+
+
 MIXED = [SFT, HYBRID, LLAMA_8B, PAPER_530B, {"model": "no such model"}, {"model": "Qwen3-8B", "tp": -1}]
 
 
@@ -193,6 +214,7 @@ def test_order_and_index_are_the_frames() -> None:
         ({"fsdp": "SOME_SHARD"}, "fsdp: 'SOME_SHARD' cannot be used"),
         ({"seq_len": -4096}, "seq_len: -4096 cannot be used"),
         ({"mbs": float("inf")}, "mbs: inf cannot be used"),
+        ({"cp": 2e6}, "cp: 2000000.0 cannot be used (give a whole number above 0 up to 1048576"),
     ],
 )
 def test_errors_name_row_and_field(cells: dict[str, Any], said: str) -> None:
@@ -252,7 +274,7 @@ SHAPE = ["n_gpus", "tp", "pp", "vp", "cp", "ep", "dp", "fsdp", "mbs", "gbs", "se
 COLUMNS = ["kind", "gpu", "precision", "recompute", "notes", "source", "software", "task", *SHAPE]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

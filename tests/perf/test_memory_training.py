@@ -213,6 +213,59 @@ def test_lora_keeps_states_of_adapters_only() -> None:
     assert float(gathered.activations - again.activations) == 32 * 4096 * 2 * 2 * 4096 / 2
 
 
+def test_narrow_moments_need_no_copy_of_the_gradients() -> None:
+    """Master 4, moments 2 + 2; the update needs nothing besides (Moonlight's recipe), instead of 4 bytes."""
+    a = only_layers("llama-3.1-8b")
+    wide, narrow = (job_memory(a, job(sequence_length=1.0, moments_narrow=n), MEGATRON) for n in (False, True))
+    assert float(wide.optimizer) == 12 * a.parameters
+    assert float(narrow.optimizer) == 8 * a.parameters
+    assert float(wide.activations) == 4 * a.parameters
+    assert float(narrow.activations) < a.parameters / 100
+
+
+@pytest.mark.parametrize(("framework", "stage", "held"), [(TORCHTITAN_2024, 3, 2), (FSDP, 3, 1), (FSDP, 2, None)])
+def test_weights_gathered_by_shards(framework: Framework, stage: int, held: int | None) -> None:
+    """FP32 shards of Llama-3.1-8B over 8; two layers and the vocabulary matrices in BF16, or all parameters."""
+    a = architecture("llama-3.1-8b")
+    m = job_memory(a, job(data_parallel=8.0, zero_stage=float(stage)), framework)
+    vocabulary = 128_256 * 4096
+    layers = (a.parameters - 2 * vocabulary) / 32
+    gathered = a.parameters if held is None else 2 * (layers + vocabulary / 16) + held * vocabulary
+    assert float(m.weights) == pytest.approx(4 * a.parameters / 8 + 2 * gathered, rel=1e-9)
+    assert float(m.gradients) == 4 * a.parameters / 8
+
+
+@pytest.mark.parametrize(
+    ("operation", "numbers"),
+    [
+        ("latent_projections", 27 * 16 * (192 + 192 + 128 + 128) * 3 / 4),  # q, k, v of four equal parts
+        ("shared_experts", 26 * 3 * 2816),
+        ("mlp", 3 * 11_264),
+        ("expert_activation", 26 * 6 * 1408),
+        ("experts", 26 * (3 * 2816 + 6 * (2048 + 3 * 1408))),
+        ("core_attention", 0),
+    ],
+)
+def test_what_recomputation_of_one_operation_frees(operation: str, numbers: float) -> None:
+    """Moonlight's shapes: 26 of 27 layers with 2 shared and 6 of 64 experts of 1408; BF16, two tensor ranks."""
+    a = dataclasses.replace(labels.model("Moonlight-16B"), vocabulary=0)
+    laid = job(tensor_parallel=2.0, expert_parallel=8.0, data_parallel=4.0, moments_narrow=True, sequence_length=4096.0)
+    none = job_memory(a, laid, MEGATRON).activations
+    less = job_memory(a, dataclasses.replace(laid, recompute=Recompute(**{operation: True})), MEGATRON).activations
+    assert float(none - less) == pytest.approx(4096 * 2 * numbers / 2, rel=1e-9)
+
+
+def test_pipelines_of_torchtitan_keep_buffers_for_every_micro_batch() -> None:
+    """One more: received inputs and gradients of two stages less the last output, and its logits, over 8 ranks."""
+    a = architecture("llama-3.1-405b")
+    laid = job(tensor_parallel=8.0, pipeline_parallel=8.0, virtual_stages=2.0, data_parallel=8.0, zero_stage=3.0)
+    eight, nine = (
+        stage_memory(a, dataclasses.replace(laid, micro_batches=m, sequence_length=8192.0), TORCHTITAN_2024, last=True)
+        for m in (32.0, 33.0)
+    )
+    assert float(nine.activations - eight.activations) == pytest.approx(8192 * 2 * (3 * 16_384 + 128_256) / 8, rel=1e-9)
+
+
 def trainer(
     hw: Hardware,
     model: str,

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .rows import Array, Mask
 
 SEQUENCE_LENGTH = 8192.0  # where none is stated
+MOST_RANKS, MOST_SEQUENCES, MOST_TOKENS = 1 << 20, 1 << 30, 1 << 30  # more is a slip of the pen
 LORA, SFT, PRETRAINING, SERVING = "lora", "sft", "pretraining", "serving"
 TOTAL, LAYERS, WEIGHTS = "total", "layers", "weights"  # what a figure counts
 FIRST, LAST, FULLEST = "first", "last", "fullest"  # pipeline stage whose memory a figure is
@@ -287,7 +288,7 @@ def _shards(text: str) -> float:
         ranks = float(text)
     except ValueError:
         ranks = -1.0
-    if not (ranks >= 0 and ranks == int(ranks)):
+    if not (0 <= ranks <= MOST_RANKS and ranks == int(ranks)):
         known = ", ".join(SHARDINGS)
         raise InputError(f"{text!r:.60} cannot be used", mend=f"give a number of ranks, or one of {known}")
     return ranks
@@ -302,12 +303,14 @@ def _zero_stage(rows: Rows, sharded: Array, fully_sharded: Mask) -> Array:
 
 def _job(rows: Rows, notes: list[str], frameworks: list[Framework]) -> Job:
     recompute, sequence = _recompute(rows, frameworks)
-    tensor, pipeline, context, expert = (rows.numbers(n, 1.0, whole=True) for n in ("tp", "pp", "cp", "ep"))
+    tensor, pipeline, context, expert = (
+        rows.numbers(n, 1.0, most=MOST_RANKS, whole=True) for n in ("tp", "pp", "cp", "ep")
+    )
     sharded = np.array([1.0 if x is None else x for x in rows.resolve("fsdp", _shards, required=False)])
     data = _copies(rows, tensor, pipeline * context, expert / context, sharded)
-    micro = rows.numbers("mbs", 1.0)
+    micro = rows.numbers("mbs", 1.0, most=MOST_SEQUENCES, whole=True)
     interleaved = _mask(f.resident and "interleaved" in n for f, n in zip(frameworks, notes, strict=True))
-    virtual = rows.numbers("vp", np.nan, whole=True)
+    virtual = rows.numbers("vp", np.nan, most=MOST_RANKS, whole=True)
     return Job(
         tensor_parallel=tensor,
         pipeline_parallel=pipeline,
@@ -316,7 +319,7 @@ def _job(rows: Rows, notes: list[str], frameworks: list[Framework]) -> Job:
         context_parallel=context,
         expert_parallel=expert,
         zero_stage=_zero_stage(rows, sharded, _mask(f.fully_sharded for f in frameworks)),
-        sequence_length=rows.numbers("seq_len", SEQUENCE_LENGTH, whole=True),
+        sequence_length=rows.numbers("seq_len", SEQUENCE_LENGTH, most=MOST_TOKENS, whole=True),
         micro_batch=micro,
         micro_batches=_micro_batches(rows, notes, data, micro),
         sequence_parallel=sequence | _mask(f is not MEGATRON_2022 for f in frameworks),
@@ -330,7 +333,7 @@ def _job(rows: Rows, notes: list[str], frameworks: list[Framework]) -> Job:
 def _copies(rows: Rows, tensor: Array, others: Array, experts: Array, sharded: Array) -> Array:
     """Copies of the model: of all accelerators, or as stated, or as few as hold the shards and the experts."""
     split = tensor * others
-    stated, total = rows.numbers("dp", np.nan, whole=True), rows.numbers("n_gpus", np.nan, whole=True)
+    stated, total = (rows.numbers(n, np.nan, most=MOST_RANKS, whole=True) for n in ("dp", "n_gpus"))
     few = np.ceil(np.maximum(np.where(np.isfinite(sharded), np.maximum(sharded, 1.0), 1.0), experts / tensor))
     data = np.where(np.isnan(total), np.where(np.isnan(stated), few, stated), total / split)
     rows.fail(data != np.floor(data), "n_gpus", "is no multiple of tp × pp × cp", "state whole copies of the model")
@@ -344,6 +347,8 @@ def _micro_batches(rows: Rows, notes: list[str], data: Array, micro: Array) -> A
     """Micro-batches a pipeline takes in a step; infinite where the batch is not stated."""
     found = [LOCAL_BATCH.search(note) for note in notes]
     local = np.array([np.nan if m is None else float(m[1]) for m in found])
-    batches = np.where(np.isnan(local), rows.numbers("gbs", np.inf, whole=True) / data, local) / micro
+    batches = (
+        np.where(np.isnan(local), rows.numbers("gbs", np.inf, most=MOST_SEQUENCES, whole=True) / data, local) / micro
+    )
     rows.fail(batches < 1, "gbs", "is less than one micro-batch for each copy", "give at least dp × mbs")
     return np.asarray(np.ceil(batches))

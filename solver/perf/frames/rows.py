@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Codes = np.ndarray[Any, np.dtype[np.int64]]
 T = TypeVar("T")
 YES, NO = frozenset({"yes", "true", "y", "on", "1"}), frozenset({"no", "false", "n", "off", "0"})
 SHOWN = 60  # characters of a cell that a message repeats
@@ -51,10 +52,14 @@ class Rows:
         """Rows, K."""
         return len(self.errors)
 
+    def __contains__(self, name: str) -> bool:
+        """Whether the frame has a column of this name."""
+        return name in self._frame.columns
+
     @property
     def good(self) -> Mask:
         """Which rows have no error so far, bool [K]."""
-        return np.array([not error for error in self.errors], dtype=bool)
+        return ~np.array(self.errors, dtype=bool)
 
     def numbers(
         self,
@@ -96,6 +101,17 @@ class Rows:
         if required and not default:
             self.fail(np.array([not text for text in found], dtype=bool), name, "is not stated", "give a name")
         return [text or default for text in found]
+
+    def codes(self, name: str, default: str = "") -> tuple[Codes, list[str]]:
+        """A column of texts as (int [K], the distinct texts the integers count); for frames of many rows."""
+        import pandas as pd
+
+        if name in self._twice or name not in self._frame.columns:
+            self._cells(name)
+            return np.zeros(len(self), dtype=np.int64), [default]
+        found, distinct = pd.factorize(self._frame[name], use_na_sentinel=False)
+        plain, texts = pd.factorize(np.array([_text(cell) or default for cell in distinct], dtype=object))
+        return plain[found].astype(np.int64), list(texts)
 
     def flags(self, name: str, *, default: bool = False) -> Mask:
         """A column of yes and no (true and false, 1 and 0, on and off), bool [K]."""
@@ -161,8 +177,10 @@ class Rows:
 
     def _read(self, name: str) -> tuple[Array, Mask]:
         """(float64 [K] with NaN for what is not stated or not readable, bool [K] for what is not readable)."""
-        cells = self._cells(name)
-        pairs = [_number(cell) for cell in cells]
+        if name in self._frame.columns and name not in self._twice and self._frame[name].dtype.kind in "fiu":
+            values = self._frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            return values, np.zeros(len(values), dtype=bool)
+        pairs = [_number(cell) for cell in self._cells(name)]
         values = np.array([math.nan if value is None else value for value, _ in pairs], dtype=np.float64)
         return values, np.array([bad for _, bad in pairs], dtype=bool)
 
@@ -195,7 +213,7 @@ def _text(cell: Any) -> str:
 
 def _wanted(most: float, *, zero: bool, whole: bool) -> str:
     kind = "a whole number" if whole else "a number"
-    return f"{kind} {'from' if zero else 'above'} 0" + ("" if math.isinf(most) else f" up to {most:g}")
+    return f"{kind} {'from' if zero else 'above'} 0" + ("" if math.isinf(most) else f" up to {most:.15g}")
 
 
 def _attempt(read: Callable[[str], T], text: str) -> T | InputError:
