@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solver.perf.frames.memory import Calibration, calibration_of, predict_with
+from solver.perf.frames.memory import Calibration, calibration_of, measured_gib, predict_with
 from solver.perf.frames.memory_reading import SEPARATOR, SERVING, TOTAL, read, with_setups
 from solver.perf.frames.rows import Rows
-from solver.perf.hardware import GIB
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +28,6 @@ PLAIN_SHARE = 0.9  # before it is fitted
 BELOW_FAILURES = 0.98  # of the least share at which a run failed
 COUNTED_HALF_WIDTH = 0.03  # scales, padded vocabularies and tied matrices of what is only counted
 SOURCE = "memory.csv: Megatron-Bridge and torchtitan documentation, Korthikanti et al. (arXiv 2205.05198), vLLM logs"
-
-
-def measured_gib(frame: pd.DataFrame) -> Array:
-    """Measured peaks in GiB, [K]: unit "GB" is 10^9 bytes; vLLM's "GB weights" are GiB by its source code."""
-    unit = frame["unit"].astype("string").fillna("").to_numpy(dtype=object)
-    scale = np.array([1e9 / GIB if u == "GB" else 1.0 for u in unit])
-    return np.asarray(frame["peak_gb"].to_numpy(dtype=np.float64) * scale)
 
 
 def fit(frame: pd.DataFrame) -> dict[str, Any]:

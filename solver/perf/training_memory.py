@@ -64,13 +64,13 @@ PLANNED = Framework(name="planned")
 MEGATRON_2022 = Framework(name="megatron-2022", sharded=False, fused_attention=False, dropout=True)
 # Gradients in BF16, copied to FP32 for the update; fused cross entropy: the logits and their gradient.
 MEGATRON = Framework(name="megatron", gradient_bytes=WIDE, step_bytes=4.0, loss_bytes=4.0, split_loss_bytes=4.0)
-# FSDP2 keeps FP32 shards. Eager loss: logits, their FP32 copy, log-softmax and its gradient; DTensor's loss two more.
+# FSDP2 keeps FP32 shards. Eager loss: BF16 logits, FP32 log-softmax and two gradients; DTensor's: five FP32 copies.
 TORCHTITAN_2024 = Framework(
     name="torchtitan-2024",
     weight_bytes=4.0,
     optimizer_bytes=8.0,
     loss_bytes=14.0,
-    split_loss_bytes=22.0,
+    split_loss_bytes=20.0,
     fully_sharded=True,
     vocabularies_held=2.0,
     per_operation=True,

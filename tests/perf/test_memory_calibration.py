@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.calibration.memory import cross_validate, fit, measured_gib
-from solver.perf.frames.memory import calibration_of, predict_memory, predict_with
+from benchmarks.calibration.memory import cross_validate, fit
+from solver.perf.frames.memory import calibration_of, measured_gib, predict_memory, predict_with
 from solver.perf.hardware import GIB
 
 ROWS = {  # framework: rows of (model, tensor, accelerators)
@@ -90,6 +90,6 @@ def test_only_training_rows_of_the_split_are_fitted() -> None:
 
 
 def test_units() -> None:
-    """GB is 10^9 bytes; GiB, and the "GB" of vLLM's log, are 2^30."""
-    frame = pd.DataFrame({"peak_gb": [1.0, 1.0, 1.0], "unit": ["GB", "GiB", "GB weights"]})
-    assert measured_gib(frame).tolist() == [1e9 / GIB, 1.0, 1.0]
+    """GB is 10^9 bytes; GiB, and the "GB" of vLLM's log, are 2^30; no unit is GB."""
+    frame = pd.DataFrame({"peak_gb": [1.0, 1.0, 1.0, 1.0, None], "unit": ["GB", "GiB", "GB weights", None, "GB"]})
+    assert measured_gib(frame).tolist() == pytest.approx([1e9 / GIB, 1.0, 1.0, 1e9 / GIB, np.nan], nan_ok=True)

@@ -82,6 +82,16 @@ def predict_memory(frame: pd.DataFrame) -> pd.DataFrame:
     return predict_with(frame, calibration())
 
 
+def measured_gib(frame: pd.DataFrame) -> Array:
+    """Measured peaks in GiB, [K], NaN where a row has none: column peak_gb by its unit.
+
+    "GB" is 10^9 bytes; "GiB", and what vLLM's log calls GB ("GB weights"), are 2^30.
+    """
+    rows = Rows(frame)
+    scale = np.array([1e9 / GIB if unit == "GB" else 1.0 for unit in rows.texts("unit", "GB")])
+    return np.asarray(rows.numbers("peak_gb") * scale)
+
+
 def predict_with(frame: pd.DataFrame, fitted: Calibration) -> pd.DataFrame:
     """As `predict_memory`, with constants of your own."""
     rows = Rows(with_setups(frame))
