@@ -185,11 +185,12 @@ def widths(a: Architecture) -> Widths:
 
 def training_memory(t: Trainer) -> Memory:
     """Bytes of the fullest accelerator by component, for the layouts of a plan; the framework's own share included."""
-    g = t.gang
+    g, layouts = t.gang, t.jobs().layouts
     job = Job(
         tensor_parallel=g.tensor_parallel,
         pipeline_parallel=g.pipeline_parallel,
         data_parallel=g.data_parallel,
+        virtual_stages=layouts.virtual_stages,
         expert_parallel=g.expert_parallel,
         zero_stage=g.zero_stage,
         sequence_length=float(t.sequence_length),
@@ -246,9 +247,8 @@ def stage_memory(a: Architecture, j: Job, s: Framework, *, last: bool) -> Memory
 
 
 def _stage_layers(a: Architecture, j: Job) -> Array:
-    """Layers of the fullest stage: virtual stages are filled one by one."""
-    stages = j.pipeline_parallel * j.virtual_stages
-    return np.asarray(np.ceil(a.layers / stages) * j.virtual_stages)
+    """Layers of the fullest stage; virtual stages that get one more than others are spread over the ranks."""
+    return np.asarray(np.ceil(a.layers / j.pipeline_parallel))
 
 
 def _expert_ways(a: Architecture, j: Job) -> Array:

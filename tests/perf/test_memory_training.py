@@ -126,12 +126,13 @@ def test_states_of_llama_70b_by_hand() -> None:
     assert float(m.optimizer) == pytest.approx(6 * parameters, rel=1e-6)
 
 
-def test_uneven_stages_take_the_fullest() -> None:
-    """126 layers over 8 stages of 2 virtual stages: 8 in each, 16 on a rank."""
+@pytest.mark.parametrize(("stages", "virtual", "fullest"), [(8, 2, 16), (8, 4, 16), (16, 8, 8), (4, 1, 32), (7, 1, 18)])
+def test_uneven_stages_take_the_fullest(stages: int, virtual: int, fullest: int) -> None:
+    """126 layers: over 8 ranks of 4 virtual stages, 30 of the 32 hold 4 layers and 2 hold 3, so a rank has 16."""
     a = only_layers("llama-3.1-405b")
     even = float(job_memory(a, job(), PLANNED).weights)
-    uneven = float(job_memory(a, job(pipeline_parallel=8.0, virtual_stages=2.0), PLANNED).weights)
-    assert uneven == pytest.approx(even * 16 / 126)
+    laid = job(pipeline_parallel=float(stages), virtual_stages=float(virtual))
+    assert float(job_memory(a, laid, PLANNED).weights) == pytest.approx(even * fullest / 126)
 
 
 def test_layer_of_llama_70b_by_hand() -> None:
@@ -309,6 +310,15 @@ def test_expert_copies_are_not_the_dense_copies(machine: Machine) -> None:
     dense = a.parameters - a.expert_parameters
     assert m.weights[0] == pytest.approx(2 * (dense + a.expert_parameters / 64))
     assert m.optimizer[0] == pytest.approx(12 * (dense / 64 + a.expert_parameters / 64))
+
+
+def test_plans_interleave_as_their_step_time_does(machine: Machine) -> None:
+    """80 layers over 8 stages, four virtual stages of each: 1 + 7 / 32 of all layers wait on the first."""
+    found = training_memory(trainer(machine("H100"), "llama-3.1-70b", (512, 8, 8, 1, 1), batch=1024))
+    a = dataclasses.replace(architecture("llama-3.1-70b"), vocabulary=0)
+    one = job_memory(a, job(tensor_parallel=8.0, sequence_length=8192.0), PLANNED).activations
+    gathered = 4 * 8192 * 8192
+    assert found.activations[0] == pytest.approx((float(one) - gathered) * (1 + 7 / 32))
 
 
 def test_recomputation_keeps_far_less(machine: Machine) -> None:
