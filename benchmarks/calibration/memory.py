@@ -158,9 +158,10 @@ def _effects(y: Array, groups: list[str]) -> Effects:
     means = {f: float(np.median(v)) * len(v) / (len(v) + FRAMEWORK_PRIOR) for f, v in of.items()}
     away = np.concatenate([np.asarray(v) - means[f] for f, v in of.items()])
     group = max(LEAST_SPREAD, float(np.median(np.abs(away))) * MAD)
+    wide = max(LEAST_SPREAD, float(np.sqrt(np.mean(away**2))))  # far groups are believed, not pulled in
     effects, spreads = {}, {}
     for g, v in member.items():
-        trust = group**2 / (group**2 + row**2 / len(v))
+        trust = wide**2 / (wide**2 + row**2 / len(v))
         effects[g] = trust * float(v.mean() - means[g.partition(SEPARATOR)[0]])
         inside = float(np.sum((v - v.mean()) ** 2)) + SPREAD_PRIOR * row**2
         spreads[g] = float(np.sqrt(inside / (len(v) - 1 + SPREAD_PRIOR) * (1 + 1 / len(v))))

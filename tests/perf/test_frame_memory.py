@@ -233,6 +233,8 @@ def test_columns_may_be_missing() -> None:
     """A model alone is enough: one accelerator, 8192 tokens, BF16, nothing recomputed; an empty frame is one too."""
     alone = one(model="Llama-3.1-8B")
     assert alone["error"] == ""
+    assert alone["fits"] is None
+    assert one(model="Llama-3.1-8B", gpu="B300")["fits"] is True
     assert alone["weights_gib"] * 2**30 == 2 * 8_030_261_248
     stated = one(model="Llama-3.1-8B", tp=1, pp=1, cp=1, ep=1, dp=1, mbs=1, seq_len=8192, precision="bf16")
     assert stated["peak_gib"] == alone["peak_gib"]
@@ -266,6 +268,7 @@ def test_serving_counts_weights_and_cache() -> None:
     assert found["weights_gib"] * 2**30 == 2 * 70_553_706_496 / 8
     assert found["cache_gib"] * 2**30 == 10 * 4096 * 40_960
     assert found["optimizer_gib"] == 0
+    assert found["peak_gib_hi"] / found["peak_gib"] == pytest.approx(np.exp(calibration().new_half_width))
 
 
 WORDS = st.sampled_from(["8", "full", "FULL_SHARD", "fp8", "torchtitan", "serving", "peak", "LoRA"])

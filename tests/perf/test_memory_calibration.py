@@ -80,7 +80,7 @@ def test_only_training_rows_of_the_split_are_fitted() -> None:
     wild = frame.iloc[:4].assign(peak_gb=1e6)
     others = [
         wild.iloc[:1].assign(split="dev"),
-        wild.iloc[1:2].assign(kind="vLLM log", unit="GB weights"),
+        wild.iloc[1:2].assign(task="serving"),
         wild.iloc[2:3].assign(peak_gb=np.nan),
         wild.iloc[3:4].assign(kind="split (paper figure)"),
     ]

@@ -74,7 +74,8 @@ def predict_memory(frame: pd.DataFrame) -> pd.DataFrame:
         Columns peak_gib, peak_gib_lo, peak_gib_hi, weights_gib, cache_gib, activations_gib, gradients_gib,
         optimizer_gib, framework_gib, fits, evidence and error, on the frame's index. They are of the accelerator a
         `kind` of "peak" means (frameworks log the last pipeline stage), otherwise of the fullest; `fits` is of the
-        fullest, and conservative: the upper end of its interval leaves free what the allocator cannot use.
+        fullest, and conservative: the upper end of its interval leaves free what the allocator cannot use; None
+        where no `gpu` is stated.
 
     Raises:
         InputError: not a DataFrame, or a column stands twice.
@@ -108,7 +109,9 @@ def predict_with(frame: pd.DataFrame, fitted: Calibration) -> pd.DataFrame:
         "calibrated" if _is_known(f, g, fitted) else "physics"
         for f, g in zip(found.frameworks, found.groups, strict=True)
     ]
-    return rows.answer(around | columns | {"fits": fits}, measured)
+    said = fits.astype(object)
+    said[~np.isfinite(found.hbm_gib)] = None
+    return rows.answer(around | columns | {"fits": said}, measured)
 
 
 def count(found: Read, good: Mask, framework_gib: float) -> tuple[Memory, Memory]:
@@ -123,15 +126,15 @@ def count(found: Read, good: Mask, framework_gib: float) -> tuple[Memory, Memory
 
 def corrections(found: Read, fitted: Calibration) -> tuple[Array, Array]:
     """(logarithm of measured over counted, half width of its 90 % interval), arrays [K]; 0 for what is only counted."""
-    pairs = [
-        (
-            fitted.frameworks.get(f.name, 0.0) + fitted.groups.get(g, 0.0),
-            fitted.known_half_widths.get(g, fitted.new_half_width),
-        )
-        if c == TOTAL and t != SERVING
-        else (0.0, fitted.counted_half_width)
-        for f, g, c, t in zip(found.frameworks, found.groups, found.counts, found.tasks, strict=True)
-    ]
+    pairs = []
+    for f, g, c, t in zip(found.frameworks, found.groups, found.counts, found.tasks, strict=True):
+        if c != TOTAL:
+            pairs.append((0.0, fitted.counted_half_width))
+        elif t == SERVING:
+            pairs.append((0.0, fitted.new_half_width))
+        else:
+            ratio = fitted.frameworks.get(f.name, 0.0) + fitted.groups.get(g, 0.0)
+            pairs.append((ratio, fitted.known_half_widths.get(g, fitted.new_half_width)))
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 
