@@ -245,6 +245,18 @@ def test_columns_may_be_missing() -> None:
         predict_memory(pd.DataFrame([["Llama-3.1-8B", 1, 2]], columns=["model", "tp", "tp"]))
 
 
+def test_what_a_document_says_once_yields_to_what_a_row_says() -> None:
+    """The guide's hybrid is Nemotron 3 Nano; torchtitan's table is of Llama-3.1-8B at 8192 tokens on 8 GPUs."""
+    named = HYBRID | {"model": "Nemotron_3_Nano"}
+    assert one(**HYBRID)["peak_gib"] == one(**named)["peak_gib"]
+    source = "github pytorch/torchtitan torchtitan/components/quantization/mxfp8.md"
+    row = {"kind": "peak", "model": "see source", "gpu": "B200 (see source)", "source": source}
+    whole = {"n_gpus": 8, "fsdp": 8, "mbs": 1, "seq_len": 8192, "recompute": "selective", "notes": "compile"}
+    assert one(**row)["peak_gib"] == one(**(row | whole | {"model": "Llama-3.1-8B"}))["peak_gib"]
+    assert one(**row, seq_len=16_384)["peak_gib"] > one(**row)["peak_gib"]
+    assert one(**(row | {"source": ""}))["error"].startswith("row 0: model: unknown model 'see source'")
+
+
 def test_ways_to_say_sharded() -> None:
     """A number of ranks, or FSDP's own words; gradients alone are sharded by SHARD_GRAD_OP."""
     base = {"model": "MPT-7b", "n_gpus": 8, "mbs": 1, "seq_len": 2048, "software": "llm-foundry"}
@@ -272,7 +284,8 @@ def test_serving_counts_weights_and_cache() -> None:
 
 
 WORDS = st.sampled_from(["8", "full", "FULL_SHARD", "fp8", "torchtitan", "serving", "peak", "LoRA"])
-CELLS = st.one_of(st.none(), st.floats(), st.integers(-4, 70), st.text(max_size=8), WORDS)
+STRANGE = st.one_of(st.lists(st.integers(), max_size=1), st.binary(max_size=2), st.text(max_size=8))
+CELLS = st.one_of(st.none(), st.floats(), st.integers(-4, 70), STRANGE, WORDS)
 SHAPE = ["n_gpus", "tp", "pp", "vp", "cp", "ep", "dp", "fsdp", "mbs", "gbs", "seq_len"]
 COLUMNS = ["kind", "gpu", "precision", "recompute", "notes", "source", "software", "task", *SHAPE]
 

@@ -176,21 +176,17 @@ def _check(rows: Rows, models: list[Architecture | None], j: Job) -> None:
 
 
 def with_setups(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with what its documents say once filled in."""
-    if not hasattr(frame, "columns") or not {"source", "model"} <= set(frame.columns) or frame.columns.has_duplicates:
-        return frame  # nothing to fill in, or not a frame: the reader says so
-    found = frame
-    sources, models = (frame[c].astype("string").str.lower().fillna("") for c in ("source", "model"))
+    """The frame with what its documents say once filled in; the frame itself when there is nothing to fill in."""
+    rows, found = Rows(frame), frame
+    pairs = [(s.lower(), m.lower()) for s, m in zip(rows.texts("source"), rows.texts("model"), strict=True)]
     for setup in SETUPS:
-        here = (
-            sources.str.contains(setup.source, regex=False) & models.str.contains(setup.model, regex=False)
-        ).to_numpy()
+        here = _mask(setup.source in source and setup.model in model for source, model in pairs)
         if here.any():
             found = found.copy() if found is frame else found
             for name, value in setup.cells.items():
-                old = found[name].astype(object) if name in found.columns else None
-                blank = here if old is None or name == "model" else here & old.isna().to_numpy()
-                found[name] = np.where(blank, value, old if old is not None else np.full(len(frame), None))
+                blank = here & (_mask(not text for text in rows.texts(name)) | (name == "model"))
+                old = found[name] if name in found.columns else np.full(len(frame), None)
+                found[name] = np.where(blank, value, np.asarray(old, dtype=object))
     return found
 
 
