@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import errors
 
 if TYPE_CHECKING:
+    from .advise import advise
     from .calendar import Horizon, Scenario
     from .check import check
     from .enumerate import NamedLimits, NamedQuota, enumerate_problem
@@ -40,6 +41,7 @@ __all__ = [
     "Traffic",
     "Training",
     "__version__",
+    "advise",
     "check",
     "enumerate_problem",
     "errors",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 _HOMES = MappingProxyType(
     {
+        "advise": "advise",
         "load": "spec",
         "solve": "solve",
         "check": "check",

@@ -63,6 +63,10 @@ class TextFormat(StrEnum):
 Overrides = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of your own prices, quotas and commitments, applied last.")
 ]
+InputTokens = Annotated[int, typer.Option(metavar="N", help="Tokens of a prompt.")]
+OutputTokens = Annotated[int, typer.Option(metavar="N", help="Tokens of an answer.")]
+TpotTarget = Annotated[float | None, typer.Option(metavar="MS", help="Mean time per output token at most.")]
+TtftTarget = Annotated[float | None, typer.Option(metavar="MS", help="Mean time to the first token at most.")]
 Rows = Annotated[RowFormat, typer.Option("--format", help="How to print.")]
 Limit = Annotated[int, typer.Option(min=0, help="Rows of a table at most; 0 shows all. CSV and JSON are always whole.")]
 
@@ -138,6 +142,35 @@ def explain(
     from .doors.planning import explain
 
     raise typer.Exit(explain(plan, workload, as_json=style is TextFormat.json))
+
+
+@app.command()
+def advise(  # noqa: PLR0913 (one an option)
+    *,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A packaged model, or the path of a config.json.")],
+    accelerator: Annotated[str, typer.Option(metavar="NAME", help="Accelerator, such as H100.")] = "",
+    accelerators: Annotated[int, typer.Option(metavar="N", help="Accelerators of a node.")] = 8,
+    node: Annotated[str, typer.Option(metavar="NODE", help="A node of the catalogue instead: aws/p5.48xlarge.")] = "",
+    nodes: Annotated[int, typer.Option(metavar="N", help="Nodes.")] = 1,
+    precision: Annotated[str | None, typer.Option(help="How weights are stored; by default what is best.")] = None,
+    engine: Annotated[str, typer.Option(help="vllm, sglang or trtllm.")] = "vllm",
+    input_tokens: InputTokens = 1000,
+    output_tokens: OutputTokens = 300,
+    tpot_ms: TpotTarget = None,
+    ttft_ms: TtftTarget = None,
+    style: Annotated[TextFormat, typer.Option("--format", help="What to print.")] = TextFormat.text,
+) -> None:
+    """Say how best to serve a model on an accelerator.
+
+    Layout, precision, concurrency and engine settings; what holds it back, and what would move it.
+    """
+    from .doors.advising import advise
+
+    advise(
+        model, as_json=style is TextFormat.json, accelerator=accelerator, accelerators=accelerators, node=node,
+        nodes=nodes, precision=precision, engine=engine, input_tokens=input_tokens, output_tokens=output_tokens,
+        tpot_ms=tpot_ms, ttft_ms=ttft_ms,
+    )  # fmt: skip
 
 
 @app.command()
