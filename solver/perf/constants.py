@@ -1,4 +1,4 @@
-"""The fitted and assumed constants of the physics, read from constants.toml, each group with its provenance."""
+"""Assumed constants, read from constants.toml with their provenance, and the precisions models are stored in."""
 
 from __future__ import annotations
 
@@ -14,53 +14,10 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ENGINES = ("trtllm", "sglang", "vllm")
+    from .architectures import Architecture
+
+PUBLISHED_IN_MXFP4 = ("gpt_oss",)  # families
 GENERATIONS = ("hopper", "blackwell")  # efficiency classes; an accelerator with FP4 units is of the second
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServingConstants:
-    """Constants of the serving model. Pairs are per GENERATIONS, triples per ENGINES; times are seconds."""
-
-    memory_efficiency: tuple[float, ...]  # share of HBM bandwidth reached when reading weights
-    decode_efficiency: tuple[float, ...]  # share of peak FLOP/s in decode
-    prefill_efficiency: tuple[float, ...]  # share of peak FLOP/s in prefill
-    fp4_efficiency: float  # further share for FP4 units
-    attention_efficiency: float  # share of BF16 peak in attention
-    attention_bandwidth: float  # share of HBM bandwidth when reading the cache
-    coverage: float  # distinct expert draws per token: < 1 when tokens agree on experts
-    collective_latency_s: tuple[float, ...]
-    collective_efficiency: float  # share of link bandwidth
-    layer_s: tuple[float, ...]  # launch and norm time of a layer
-    moe_layer_s: float  # routing of a MoE layer
-    step_s: tuple[float, ...]  # scheduler time of a step
-    sequence_s: float  # scheduler and sampler time a step, for each sequence
-    prefill_interference: tuple[float, ...]  # share of other requests' prefill that delays a decode step
-    prefill_communication: float  # share of communication not hidden in prefill
-    first_token_s: tuple[float, ...]
-    queue_by_load: float
-    queue_by_burst: tuple[float, ...]
-    decode_before_first: float  # decode steps waited before the first token
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConstants:
-    """Constants of the training model; times are seconds."""
-
-    compute_efficiency: float  # share of peak in large matrix products
-    fp8_efficiency: float  # further share when products run in FP8
-    moe_efficiency: float  # further share of grouped expert products
-    half_rate_flop: float  # work of a layer call at which launch and tile effects halve the rate
-    layer_s: float
-    step_s: float
-    scaleup_efficiency: float
-    scaleout_efficiency: float
-    scaleup_latency_s: float
-    scaleout_latency_s: float
-    exposed_tensor_communication: float  # share not hidden behind compute
-    exposed_data_communication: float
-    exposed_expert_communication: float
-    optimizer_bytes_per_parameter: float  # HBM traffic of one update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +39,8 @@ class AssumedConstants:
 class Constants:
     """Everything in constants.toml."""
 
-    serving: ServingConstants
-    training: TrainingConstants
     assumed: AssumedConstants
     provenance: Mapping[str, str]
-    calibrated_on: frozenset[str]  # accelerators whose measurements the serving constants were fitted on
 
 
 @functools.cache
@@ -95,11 +49,8 @@ def constants() -> Constants:
     with resources.files(__package__).joinpath("constants.toml").open("rb") as file:
         table = tomllib.load(file)
     return Constants(
-        serving=ServingConstants(**_numbers(table["serving"])),
-        training=TrainingConstants(**_numbers(table["training"])),
         assumed=AssumedConstants(**_numbers(table["assumed"])),
         provenance=MappingProxyType({k: str(v["provenance"]) for k, v in table.items()}),
-        calibrated_on=frozenset(table["serving"]["calibrated_on"]),
     )
 
 
@@ -151,9 +102,22 @@ PRECISIONS: Mapping[str, Precision] = MappingProxyType(
                 compute="fp4",
                 mixed=True,
             ),
+            Precision(  # OCP MX: one 8-bit exponent per 32; weight-only where there are no FP4 units
+                name="mxfp4",
+                attention_bytes=2,
+                expert_bytes=0.5 + 1 / 32,
+                kv_bytes=2,
+                compute="bf16",
+                mixed=True,
+            ),
         )
     }
 )
+
+
+def stored_as(a: Architecture, name: str) -> str:
+    """The precision a model is served in when `name` is asked for: what is published in MXFP4 only stays in it."""
+    return "mxfp4" if a.family in PUBLISHED_IN_MXFP4 and name == "fp4" else name
 
 
 def precision(name: str) -> Precision:

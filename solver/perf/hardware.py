@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Rows = np.ndarray[Any, np.dtype[Any]]
+Column = tuple[slice, None]  # rows against a grid
 GIB = float(1 << 30)
+USUAL_NETWORK_BYTES_PER_S = 50e9  # of an accelerator, one direction
 NVLINK_GB_PER_S = 100.0  # slower scale-up links are PCIe
 
 
@@ -75,6 +77,24 @@ def hardware(pairs: Sequence[tuple[Node, Accelerator]]) -> Hardware:
         scaleup_bytes_per_s=column([n.scaleup_gb_per_s for n, _ in pairs], 1e9),
         scaleout_bytes_per_s=column([n.nic_gbit_per_s / max(1, n.accelerators) for n, _ in pairs], 1e9 / 8),
         generation=np.array([int(a.fp4_tflop_per_s > 0) for _, a in pairs], dtype=np.int64),
+    )
+
+
+def of_accelerators(accelerators: Sequence[Accelerator]) -> Hardware:
+    """Columns of accelerators in machines of their usual make: joined by their own links, 400 Gbit/s each to others."""
+
+    def column(values: Sequence[float], scale: float) -> Array:
+        return np.array(values, dtype=np.float64) * scale
+
+    return Hardware(
+        hbm_bytes=column([a.hbm_gib for a in accelerators], GIB),
+        hbm_bytes_per_s=column([a.hbm_gb_per_s for a in accelerators], 1e9),
+        bf16_flop_per_s=column([a.bf16_tflop_per_s for a in accelerators], 1e12),
+        fp8_flop_per_s=column([a.fp8_tflop_per_s for a in accelerators], 1e12),
+        fp4_flop_per_s=column([a.fp4_tflop_per_s for a in accelerators], 1e12),
+        scaleup_bytes_per_s=column([a.scaleup_gb_per_s for a in accelerators], 1e9),
+        scaleout_bytes_per_s=np.full(len(accelerators), USUAL_NETWORK_BYTES_PER_S),
+        generation=np.array([int(a.fp4_tflop_per_s > 0) for a in accelerators], dtype=np.int64),
     )
 
 

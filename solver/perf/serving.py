@@ -1,8 +1,7 @@
-"""Serving physics: time to first token and per output token of an engine at a given concurrency.
+"""Serving physics: time to first token and per output token of an engine, from the time of its steps.
 
-A decode step reads the weights the batch touches and the cache of every sequence, multiplies, communicates and
-pays a launch and scheduling overhead; prefill is the same roofline with a prompt's tokens. Roofline after Williams
-et al. 2009; expert coverage is the chance that a batch of independent draws touches an expert.
+Closed load: so many sequences are in flight, each answered one followed by the next. Open load: so many requests come
+a second, at random moments. What an engine's cache cannot hold waits (Little's law).
 """
 
 from __future__ import annotations
@@ -12,18 +11,51 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..network import all_reduce, all_to_all, point_to_point
-from .constants import ENGINES, Constants
-from .memory import STATE_BYTES, weight_bytes
-
 if TYPE_CHECKING:
-    from .architectures import Architecture
-    from .constants import Precision
-    from .hardware import Hardware, Layout
+    from .hardware import Column, Rows
+    from .steps import Steps
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-INDEX_SHARE = 0.1  # of a cache row: what sparse attention reads of every earlier token to choose the best
-ROOFLINE_NORM = 3.0  # memory and compute overlap; a p-norm rounds the corner between them
+HALVINGS = 40  # of the interval of concurrencies, when load is given as a rate
+MOST_IN_FLIGHT = 1e5
+FULL = 0.98  # load that queueing formulas stop at
+TPOT_TERMS = ("products", "attention", "launch", "interference")
+TTFT_TERMS = ("first", "prefill", "queue", "wait")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Ways of serving beyond one engine that does all; each field float or array [K]."""
+
+    prefix_hit_rate: float | Array = 0.0  # share of a prompt whose cache is there already
+    chunk_tokens: float | Array = np.inf  # of a prompt in one pass
+    draft_tokens: float | Array = 0.0  # speculated in a decode step beyond the one that is certain
+    draft_acceptance: float | Array = 0.7  # chance that a drafted token is kept, given those before it
+    draft_cost: float | Array = 0.05  # of drafting a token, in decode steps of the model itself
+    disaggregated: bool = False  # prompts are computed by engines of their own and their cache sent over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrections:
+    """What measurements add to the physics: logarithms, arrays that broadcast with the set-ups.
+
+    `tpot` and `ttft` are log factors of the TPOT_TERMS and TTFT_TERMS; the sigmas are standard deviations of the log
+    of a measured value over a predicted one.
+    """
+
+    tpot: tuple[Array, ...]
+    ttft: tuple[Array, ...]
+    tpot_sigma: Array
+    ttft_sigma: Array
+
+    def take(self, rows: Rows | Column) -> Corrections:
+        """Rows by mask or index, of corrections whose columns are all [K]."""
+        return Corrections(
+            tpot=tuple(u[rows] for u in self.tpot),
+            ttft=tuple(u[rows] for u in self.ttft),
+            tpot_sigma=self.tpot_sigma[rows],
+            ttft_sigma=self.ttft_sigma[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,113 +65,117 @@ class Prediction:
     ttft_ms: Array
     tpot_ms: Array
     prefill_s: Array  # one prompt alone
+    running: Array  # sequences that decode at once
     requests_per_s: Array  # of the engine with all its places taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """A pass through all layers."""
+class Load:
+    """What an engine is asked for: arrays that broadcast with the set-ups."""
 
-    tokens: Array  # in the pass, over all attention ranks
-    sequences: Array
-    context: float  # mean earlier tokens a token attends to
-    decode: bool
+    concurrency: Array
+    input_tokens: Array
+    output_tokens: Array
+
+    def take(self, rows: Rows | slice) -> Load:
+        """Rows by mask, index or slice, of loads that are all [K]."""
+        return Load(
+            concurrency=self.concurrency[rows],
+            input_tokens=self.input_tokens[rows],
+            output_tokens=self.output_tokens[rows],
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """A model in a precision on rows of hardware and layout; the physics of one engine."""
+def terms(steps: Steps, load: Load, options: Options | None = None) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """The TPOT_TERMS and the TTFT_TERMS without corrections, seconds, under closed load."""
+    given, tokens, answer = options or Options(), load.input_tokens, load.output_tokens
+    running = steps.running(load.concurrency, tokens, answer)
+    hit = given.prefix_hit_rate
+    prefill = steps.prefill_s(tokens * (1.0 - hit), tokens * hit, given.chunk_tokens)
+    share = prefill / (steps.stages * steps.ranks)  # of the engine's prefill capacity that one prompt takes
+    decode = steps.decode_terms(running, tokens + answer / 2, 1.0 + given.draft_tokens)
+    gain = _accepted(given) / (1.0 + given.draft_tokens * given.draft_cost)
+    products, attention, launch = (term / gain for term in decode)
+    step = (products + attention + launch) * _accepted(given)
+    together = 0.0 if given.disaggregated else 1.0
+    interference = together * steps.interference * np.maximum(running - 1.0, 0.0) / answer * share
+    tpot = products + attention + launch + interference
+    busy = np.minimum(running * share / (answer * tpot + prefill), FULL)
+    first = steps.first_token_s + steps.decode_before_first * step
+    others = np.maximum(running / (steps.stages * steps.ranks) - 1.0, 0.0)  # that a rank also serves
+    burst = steps.queue_by_burst * others**steps.queue_power
+    queue = prefill * (steps.queue_by_load * busy * np.sqrt(others) + together * burst)
+    begun = first + prefill + queue
+    wait = np.maximum(load.concurrency / running - 1.0, 0.0) * (answer * tpot + begun)
+    return (products, attention, launch, interference), (first, prefill, queue, wait)
 
-    architecture: Architecture
-    precision: Precision
-    hardware: Hardware
-    layout: Layout
-    constants: Constants
-    engine: str = "vllm"
 
-    def predict(self, concurrency: Array, input_tokens: float, output_tokens: float) -> Prediction:
-        """Latency and rate with `concurrency` sequences in flight in the engine (broadcasts with the rows)."""
-        c, e = self.constants.serving, ENGINES.index(self.engine)
-        stages, ranks = self.layout.pipeline_parallel, self.layout.data_parallel
-        one, batch = np.ones_like(concurrency), concurrency / stages
-        context = input_tokens + output_tokens / 2
-        decode = self._pass(_Step(tokens=np.maximum(batch, 1.0), sequences=batch, context=context, decode=True))
-        decode = decode + c.step_s[e] + concurrency * c.sequence_s
-        prompt = _Step(tokens=one * input_tokens, sequences=one, context=input_tokens / 2, decode=False)
-        prefill = self._pass(prompt)
-        share = prefill / (stages * ranks)  # of the engine's prefill capacity that one prompt takes
-        tpot = decode + c.prefill_interference[e] * np.maximum(concurrency - 1, 0) / output_tokens * share
-        load = np.clip(concurrency * share / (output_tokens * tpot + prefill), 0, 0.98)
-        ttft = c.first_token_s[e] + prefill * (1 + c.queue_by_load * load * np.sqrt(concurrency))
-        ttft = ttft + c.queue_by_burst[e] * concurrency * share + c.decode_before_first * decode
-        rate = np.minimum(concurrency / (ttft + (output_tokens - 1) * tpot), 1 / share)
-        return Prediction(ttft_ms=ttft * 1e3, tpot_ms=tpot * 1e3, prefill_s=prefill, requests_per_s=rate)
+def predict(
+    steps: Steps, load: Load, corrections: Corrections | None = None, options: Options | None = None
+) -> Prediction:
+    """Latencies and rate under closed load."""
+    tpot_terms, ttft_terms = terms(steps, load, options)
+    tpot = _sum(tpot_terms, corrections.tpot if corrections else None)
+    ttft = _sum(ttft_terms, corrections.ttft if corrections else None)
+    prefill = ttft_terms[1]
+    running = steps.running(load.concurrency, load.input_tokens, load.output_tokens)
+    most = steps.stages * steps.ranks / prefill
+    rate = load.concurrency / (ttft + (load.output_tokens - 1.0) * tpot)
+    return Prediction(
+        ttft_ms=ttft * 1e3,
+        tpot_ms=tpot * 1e3,
+        prefill_s=prefill,
+        running=running,
+        requests_per_s=np.minimum(rate, most),
+    )
 
-    def _pass(self, s: _Step) -> Array:
-        """Seconds of one pass: roofline, cache, communication and launch overhead."""
-        a, c, e = self.architecture, self.constants.serving, ENGINES.index(self.engine)
-        core = self._products(s) if s.decode else self._products(s) + self._attention(s)
-        core = core + self._cache(s) if s.decode else core
-        hidden = 1.0 if s.decode else c.prefill_communication
-        launch = a.layers * c.layer_s[e] + a.moe_layers * c.moe_layer_s
-        return core + hidden * self._communication(s) + (launch if s.decode else 0.0)
 
-    def _products(self, s: _Step) -> Array:
-        """Matrix products against weights: the slower of reading and multiplying, rounded."""
-        a, c, layout, hw = self.architecture, self.constants.serving, self.layout, self.hardware
-        body, experts, vocabulary = weight_bytes(a, self.precision)
-        ranks = layout.stage_accelerators
-        local = s.tokens / layout.data_parallel if s.decode else s.tokens  # one prompt runs on one attention rank
-        share = a.experts_per_token / a.experts if a.experts else 0.0
-        touched = np.maximum(1 - (1 - share) ** (s.tokens * c.coverage), share) if a.experts else 0.0
-        read = (body + vocabulary) / layout.tensor_parallel + experts * touched / ranks
-        dense = a.attention_parameters + a.dense_ffn_parameters + a.shared_expert_parameters
-        heads = a.output_parameters * (local if s.decode else 1.0)
-        flop = 2 * ((dense * local + heads) / layout.tensor_parallel + a.expert_parameters * share * s.tokens / ranks)
-        reach = c.decode_efficiency if s.decode else c.prefill_efficiency
-        rate = hw.flop_per_s(self.precision) * np.asarray(reach)[hw.generation]
-        if self.precision.compute == "fp4":
-            rate = rate * np.where(hw.fp4_flop_per_s > 0, c.fp4_efficiency, 1.0)
-        memory = read / (hw.hbm_bytes_per_s * np.asarray(c.memory_efficiency)[hw.generation])
-        p = ROOFLINE_NORM
-        return np.asarray((memory**p + (flop / rate) ** p) ** (1 / p))
+def interval(mean: Array, sigma: Array, z: float) -> tuple[Array, Array]:
+    """The interval of a lognormal that z standard deviations around its middle span."""
+    factor = np.exp(z * sigma)
+    return mean / factor, mean * factor
 
-    def _attended(self, context: float) -> tuple[float, float]:
-        """Tokens read in full layers and in sliding layers."""
-        a = self.architecture
-        chosen = min(context, a.selected_context) + INDEX_SHARE * context if a.selected_context else context
-        return min(chosen, context), min(context, a.sliding_window) if a.sliding_window else context
 
-    def _attention(self, s: _Step) -> Array:
-        """Score and value products of attention, seconds."""
-        a, layout = self.architecture, self.layout
-        full, window = self._attended(s.context)
-        each = (a.decode_attention_flop if s.decode else a.prefill_attention_flop) * full
-        each += a.window_attention_flop * window
-        ranks = layout.stage_accelerators if s.decode else layout.tensor_parallel
-        return each * s.tokens / ranks / (self.hardware.bf16_flop_per_s * self.constants.serving.attention_efficiency)
+def concurrency_at(
+    steps: Steps, requests_per_s: Array, load: Load, corrections: Corrections | None = None
+) -> tuple[Array, Array]:
+    """Open load: (sequences in flight, time to first token in ms) when requests come at a rate.
 
-    def _cache(self, s: _Step) -> Array:
-        """Reading the cache of every sequence (and its state twice), or the products on it if slower."""
-        a, layout = self.architecture, self.layout
-        full, window = self._attended(s.context)
-        rows = (a.cache_values_per_token * full + a.window_values_per_token * window) * self.precision.kv_bytes
-        keys = rows / np.minimum(layout.tensor_parallel, a.kv_heads)
-        state = 2 * a.state_values_per_sequence * STATE_BYTES / layout.tensor_parallel
-        rate = self.hardware.hbm_bytes_per_s * self.constants.serving.attention_bandwidth
-        read = s.sequences / layout.data_parallel * (keys + state) / rate
-        return np.maximum(read, self._attention(s))
+    Little's law gives the sequences in flight, by halving. A prompt waits for those before it as at a single server
+    with constant service (M/D/1): ρ ÷ (2 (1 − ρ)) prefills. Infinite where the engine cannot keep up.
 
-    def _communication(self, s: _Step) -> Array:
-        """Two all-reduces a layer; expert layers shared by several attention ranks dispatch and combine instead."""
-        a, c, layout, k = self.architecture, self.constants.serving, self.layout, self.constants.assumed
-        link = self.hardware.scaleup(c.collective_latency_s[ENGINES.index(self.engine)], c.collective_efficiency, k)
-        local = s.tokens / layout.data_parallel if s.decode else s.tokens
-        size = 2.0 * local * a.hidden_size
-        reduce = all_reduce(size, layout.tensor_parallel, link)
-        spread = np.minimum(a.experts_per_token, layout.stage_accelerators)
-        exchange = 2 * all_to_all(size / layout.tensor_parallel * spread, layout.stage_accelerators, link)
-        moe = np.where(layout.data_parallel > 1, exchange, reduce)
-        hop = point_to_point(size, self.hardware.scaleout(k.scaleout_latency_s, k.scaleout_efficiency))
-        total = (2 * a.layers - a.moe_layers) * reduce + a.moe_layers * moe + (layout.pipeline_parallel - 1) * hop
-        return np.asarray(total)
+    Args:
+        steps: K set-ups.
+        requests_per_s: of each engine.
+        load: the token counts; its concurrency is not read.
+        corrections: of the set-ups.
+    """
+
+    def at(concurrency: Array) -> Prediction:
+        given = Load(concurrency=concurrency, input_tokens=load.input_tokens, output_tokens=load.output_tokens)
+        return predict(steps, given, corrections)
+
+    low, high = np.broadcast_arrays(np.ones(()), requests_per_s * MOST_IN_FLIGHT)
+    low, high = np.ones_like(high), np.full_like(high, MOST_IN_FLIGHT)
+    for _ in range(HALVINGS):
+        middle = np.sqrt(low * high)
+        enough = at(middle).requests_per_s >= requests_per_s
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    found = at(high)
+    busy = requests_per_s * found.prefill_s / (steps.stages * steps.ranks)
+    kept_up = (found.requests_per_s >= requests_per_s) & (busy < FULL)
+    wait = busy / (2.0 * (1.0 - np.minimum(busy, FULL))) * found.prefill_s
+    first = found.ttft_ms + wait * 1e3
+    return np.where(kept_up, high, np.inf), np.where(kept_up, first, np.inf)
+
+
+def _accepted(given: Options) -> float | Array:
+    """Tokens a decode step yields: those drafted and kept in a row, and the certain one (Leviathan et al. 2023)."""
+    a = np.minimum(given.draft_acceptance, 1.0 - 1e-9)
+    return np.asarray((1.0 - a ** (given.draft_tokens + 1.0)) / (1.0 - a))
+
+
+def _sum(parts: tuple[Array, ...], factors: tuple[Array, ...] | None) -> Array:
+    if factors is None:
+        return np.asarray(sum(parts))
+    return np.asarray(sum(np.exp(u) * part for part, u in zip(parts, factors, strict=True)))

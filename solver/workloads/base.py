@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..perf import architecture
-from ..perf.constants import precision
+from ..perf.constants import precision, stored_as
 from . import fields
 from .modes import Excuse, ModeTable
 
@@ -139,7 +139,7 @@ class Workload(abc.ABC):
     @property
     def stored(self) -> Precision:
         """The precision the model is stored and run in."""
-        return precision(self.precision)
+        return precision(stored_as(self.architecture, self.precision))
 
 
 @dataclass(frozen=True, slots=True)

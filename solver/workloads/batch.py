@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from . import fields
 from .base import HUGE, Workload, distinct
-from .inference import evidence, survey
+from .inference import KNOWN_ENGINES, survey
 from .modes import Excuse, ModeTable
 from .serving import memory_excuse
 
@@ -26,6 +26,7 @@ class Batch(Workload):
     input_tokens: int
     output_tokens: int
     requests: int
+    engine: str = "vllm"
     earliest_start: datetime.date | None = None
     deadline: datetime.date | None = None  # done before this day begins (UTC)
     recovery_minutes: float = 5.0
@@ -40,6 +41,7 @@ class Batch(Workload):
         Workload.__post_init__(self)
         fields.whole(self.where, "input_tokens", self.input_tokens, (1, 10**8))
         fields.whole(self.where, "output_tokens", self.output_tokens, (1, 10**8))
+        fields.choice(self.where, "engine", self.engine, KNOWN_ENGINES)
         fields.whole(self.where, "requests", self.requests, (1, HUGE))
         fields.number(self.where, "recovery_minutes", self.recovery_minutes, (0, 43_800))
         check_window(self.where, self.earliest_start, self.deadline)
@@ -62,10 +64,10 @@ class Batch(Workload):
         if not nodes:
             return ModeTable.empty(), tuple(excuses)
         shapes = distinct(nodes)
-        s = survey(self.architecture, self.stored, shapes, self.input_tokens, self.output_tokens)
-        units = np.floor(np.where(s.fits, 3600 * s.requests_per_s, 0)).astype(np.int64)
+        s = survey(self.architecture, self.stored, shapes, self.input_tokens, self.output_tokens, self.engine)
+        units = np.floor(np.where(s.fits, 3600 * s.requests_per_s(), 0)).astype(np.int64)
         rows: dict[str, list[object]] = {}
-        for index, (node, accelerator) in enumerate(nodes):
+        for index, (node, _) in enumerate(nodes):
             mine = s.shape == shapes.shape_of[index]
             rate = np.where(mine[:, None], units / s.nodes[:, None], -1.0)
             row, column = np.unravel_index(rate.argmax(), rate.shape)
@@ -88,7 +90,7 @@ class Batch(Workload):
                 "ttft_ms": s.ttft_ms[row, column],
                 "tpot_ms": s.tpot_ms[row, column],
                 "quantile": 0.5,
-                "evidence": evidence(accelerator),
+                "evidence": s.evidence[row],
                 "gpu_memory_gib": s.memory_gib[row, column],
             }
             for name, value in values.items():

@@ -55,6 +55,13 @@ def names(where: str, field: str, value: object) -> tuple[str, ...]:
     return found
 
 
+def choice(where: str, field: str, value: object, known: Sequence[str]) -> str:
+    """One of the known names."""
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"unknown {field} {value!r:.60}", where=where, mend=f"use one of {', '.join(known)}")
+    return value
+
+
 def day(where: str, field: str, value: object) -> datetime.date | None:
     """A calendar day, or None."""
     if value is None or (isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)):

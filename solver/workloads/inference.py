@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..perf.constants import constants
+from ..perf.corrections import Label, corrections
 from ..perf.hardware import GIB, Layout, hardware
 from ..perf.memory import sequences_that_fit, serving_memory
-from ..perf.serving import Engine
+from ..perf.serving import Load, predict
+from ..perf.setups import setups
+from ..perf.steps import ENGINES, serving_constants, steps
 
 if TYPE_CHECKING:
-    from costdata import Accelerator, Node
+    from collections.abc import Sequence
+
+    from costdata import Node
 
     from ..perf.architectures import Architecture
     from ..perf.constants import Precision
@@ -21,8 +26,10 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 GRID = np.unique(np.round(2.0 ** np.arange(0, 9.25, 0.25)))  # sequences in an engine: 1 to 512, a quarter octave apart
+COLUMN = (slice(None), None)  # rows against a grid of concurrencies
 STAGES = (1, 2, 4)  # nodes of a replica, one pipeline stage each
 MAX_TENSOR_PARALLEL = 64
+KNOWN_ENGINES = tuple(name for name in ENGINES if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +46,23 @@ class Survey:
     usable_gib: Array  # [K]
     ttft_ms: Array  # [K, G] mean
     tpot_ms: Array  # [K, G] mean
-    requests_per_s: Array  # [K, G] of the replica with all places taken
+    ttft_sigma: Array  # [K] standard deviation of ln(measured ÷ predicted): what the model may be wrong by
+    tpot_sigma: Array  # [K]
+    evidence: Array  # str [K]: "measured", "calibrated" or "physics"
+    output_tokens: int
+    prefill_s: Array  # [K, G] of an engine, one prompt alone
     concurrency: Array  # [K, G] of the replica
+
+    def requests_per_s(self, z: float = 0.0) -> Array:
+        """Requests of the replica with all places taken [K, G], when latencies are z deviations above their means."""
+        ttft, tpot = self._slower(self.ttft_ms, self.ttft_sigma, z), self._slower(self.tpot_ms, self.tpot_sigma, z)
+        rate = 1e3 * self.concurrency / (ttft + (self.output_tokens - 1.0) * tpot)
+        ranks = (self.layout.pipeline_parallel * self.layout.data_parallel * self.engines)[:, None]
+        return np.minimum(rate, ranks / self.prefill_s)
+
+    @staticmethod
+    def _slower(mean: Array, sigma: Array, z: float) -> Array:
+        return mean * np.exp(z * sigma)[:, None]
 
     @property
     def nodes(self) -> Array:
@@ -53,7 +75,9 @@ class Survey:
         return (self.engines * self.layout.data_parallel).astype(np.int64)
 
 
-def survey(a: Architecture, p: Precision, shapes: Shapes, input_tokens: int, output_tokens: int) -> Survey:
+def survey(
+    a: Architecture, p: Precision, shapes: Shapes, input_tokens: int, output_tokens: int, engine: str = "vllm"
+) -> Survey:
     """Predict every layout of the model on every shape at every concurrency.
 
     Args:
@@ -62,6 +86,7 @@ def survey(a: Architecture, p: Precision, shapes: Shapes, input_tokens: int, out
         shapes: node shapes.
         input_tokens: prompt length.
         output_tokens: answer length.
+        engine: serving engine, one of ENGINES.
     """
     rows = [(s, *layout) for s, (node, _) in enumerate(shapes.pairs) for layout in layouts(a, node)]
     shape, tensor, stages, ranks, experts, engines = np.array(rows, dtype=np.int64).reshape(-1, 6).T
@@ -71,12 +96,16 @@ def survey(a: Architecture, p: Precision, shapes: Shapes, input_tokens: int, out
         data_parallel=ranks.astype(float),
         expert_parallel=experts.astype(float),
     )
-    known, context = constants(), float(input_tokens + output_tokens)
+    context = float(input_tokens + output_tokens)
     hw = hardware(shapes.pairs).take(shape)
     room = sequences_that_fit(a, p, layout, context, hw.hbm_bytes)
     grid = np.broadcast_to(GRID, (len(shape), len(GRID)))
-    engine = Engine(architecture=a, precision=p, hardware=hw.column(), layout=layout.column(), constants=known)
-    predicted = engine.predict(grid, float(input_tokens), float(output_tokens))
+    added, evidence = corrections(_labels(a, p, shapes, rows, engine))
+    model = steps(setups([a], [p], hw, layout, ENGINES.index(engine)), serving_constants())
+    load = Load(
+        concurrency=grid, input_tokens=np.asarray(float(input_tokens)), output_tokens=np.asarray(float(output_tokens))
+    )
+    predicted = predict(model.take(COLUMN), load, added.take(COLUMN))
     busy = grid >= (ranks * stages)[:, None]
     memory = serving_memory(a, p, layout.column(), grid, context)
     return Survey(
@@ -87,10 +116,14 @@ def survey(a: Architecture, p: Precision, shapes: Shapes, input_tokens: int, out
         fits=busy & (grid <= room[:, None]),
         room=room,
         memory_gib=memory.total / GIB,
-        usable_gib=known.assumed.usable_hbm_share * hw.hbm_bytes / GIB,
+        usable_gib=constants().assumed.usable_hbm_share * hw.hbm_bytes / GIB,
         ttft_ms=predicted.ttft_ms,
         tpot_ms=predicted.tpot_ms,
-        requests_per_s=predicted.requests_per_s * engines[:, None],
+        ttft_sigma=added.ttft_sigma,
+        tpot_sigma=added.tpot_sigma,
+        evidence=np.array(evidence, dtype=object),
+        output_tokens=output_tokens,
+        prefill_s=np.broadcast_to(predicted.prefill_s, grid.shape),
         concurrency=grid * engines[:, None],
     )
 
@@ -116,6 +149,16 @@ def _powers(limit: int) -> list[int]:
     return [1 << k for k in range(limit.bit_length())]
 
 
-def evidence(accelerator: Accelerator) -> str:
-    """What a prediction for an accelerator rests on."""
-    return "calibrated" if accelerator.name in constants().calibrated_on else "physics"
+def _labels(a: Architecture, p: Precision, shapes: Shapes, rows: Sequence[tuple[int, ...]], engine: str) -> list[Label]:
+    """One a candidate of (shape, tensor, pipeline, attention data, expert parallel, engines)."""
+    return [
+        Label(
+            architecture=a,
+            accelerator=shapes.pairs[shape][1].name,
+            generation=int(shapes.pairs[shape][1].fp4_tflop_per_s > 0),
+            precision=p.name,
+            engine=engine,
+            layout=(tensor, stages, ranks, experts),
+        )
+        for shape, tensor, stages, ranks, experts, _ in rows
+    ]

@@ -14,13 +14,13 @@ from ..errors import InputError
 from ..perf.constants import constants
 from . import fields
 from .base import Workload, distinct
-from .inference import Survey, evidence, survey
+from .inference import KNOWN_ENGINES, Survey, survey
 from .modes import Excuse, ModeTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from costdata import Accelerator, Catalog, Node
+    from costdata import Catalog, Node
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MAX_PER_SHAPE = 4  # modes kept of a node shape, see `_thin`
@@ -81,6 +81,7 @@ class Serving(Workload):
     ttft_ms: float
     tpot_ms: float
     quantile: float = 0.9
+    engine: str = "vllm"
     traffic: tuple[Traffic, ...]
     recovery_minutes: float = 5.0  # from an interruption until a new replica serves
     transfer_kb_per_request: float | None = None  # request and response; None: 4 bytes a token
@@ -93,6 +94,7 @@ class Serving(Workload):
         Workload.__post_init__(self)
         fields.whole(self.where, "input_tokens", self.input_tokens, (1, 10**8))
         fields.whole(self.where, "output_tokens", self.output_tokens, (1, 10**8))
+        fields.choice(self.where, "engine", self.engine, KNOWN_ENGINES)
         fields.number(self.where, "ttft_ms", self.ttft_ms, (0, 1e9), above=True)
         fields.number(self.where, "tpot_ms", self.tpot_ms, (0, 1e9), above=True)
         fields.number(self.where, "quantile", self.quantile, (0.5, 0.9999))
@@ -129,29 +131,31 @@ class Serving(Workload):
         if not nodes:
             return ModeTable.empty(), tuple(excuses)
         shapes = distinct(nodes)
-        s = survey(self.architecture, self.stored, shapes, self.input_tokens, self.output_tokens)
+        s = survey(self.architecture, self.stored, shapes, self.input_tokens, self.output_tokens, self.engine)
         ttft, tpot = self._at_quantile(s)
         good = s.fits & (tpot <= self.tpot_ms) & (ttft <= self.ttft_ms)
-        units = np.floor(3600 * s.requests_per_s * staffing(s.concurrency, self.quantile)).astype(np.int64)
+        rate = s.requests_per_s(NormalDist().inv_cdf(self.quantile))
+        units = np.floor(3600 * rate * staffing(s.concurrency, self.quantile)).astype(np.int64)
         row, column = np.nonzero(good & (units > 0))
         chosen = self._select(s.shape[row], s.nodes[row], units[row, column], ttft[row, column])
         row, column = row[chosen], column[chosen]
         tables = []
-        for index, (node, accelerator) in enumerate(nodes):
+        for index, (node, _) in enumerate(nodes):
             shape = shapes.shape_of[index]
             mine = np.flatnonzero(s.shape[row] == shape)
             if len(mine):
                 cell = (row[mine], column[mine])
                 measured = {"units_per_hour": units[cell], "ttft_ms": ttft[cell], "tpot_ms": tpot[cell]}
-                tables.append(self._table((node, accelerator), s, cell, measured))
+                tables.append(self._table(node, s, cell, measured))
             else:
                 excuses.append(self.excuse(node, *self._bottleneck(s, s.shape == shape, ttft, tpot)))
         return ModeTable.concat(tables), tuple(excuses)
 
     def _at_quantile(self, s: Survey) -> tuple[Array, Array]:
-        """Latencies at the quantile: means × exp(z σ), a lognormal spread between requests."""
+        """Latencies at the quantile: means × exp(z σ); σ² adds the spread between requests and that of the model."""
         z, assumed = NormalDist().inv_cdf(self.quantile), constants().assumed
-        return s.ttft_ms * np.exp(z * assumed.ttft_log_sigma), s.tpot_ms * np.exp(z * assumed.tpot_log_sigma)
+        ttft = s.ttft_ms * np.exp(z * np.hypot(assumed.ttft_log_sigma, s.ttft_sigma))[:, None]
+        return ttft, s.tpot_ms * np.exp(z * np.hypot(assumed.tpot_log_sigma, s.tpot_sigma))[:, None]
 
     def _select(self, shape: Array, nodes: Array, units: Array, ttft: Array) -> Array:
         """Rows kept, of candidates that are sorted by shape."""
@@ -163,10 +167,8 @@ class Serving(Workload):
         ]
         return np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(np.int64)
 
-    def _table(
-        self, pair: tuple[Node, Accelerator], s: Survey, cell: tuple[Array, Array], measured: dict[str, Array]
-    ) -> ModeTable:
-        (node, accelerator), row, n = pair, cell[0], len(cell[0])
+    def _table(self, node: Node, s: Survey, cell: tuple[Array, Array], measured: dict[str, Array]) -> ModeTable:
+        row, n = cell[0], len(cell[0])
         return ModeTable.build(
             provider=[node.provider] * n,
             node=[node.name] * n,
@@ -178,7 +180,7 @@ class Serving(Workload):
             concurrency=s.concurrency[cell],
             **measured,
             quantile=np.full(n, self.quantile),
-            evidence=[evidence(accelerator)] * n,
+            evidence=s.evidence[row],
             gpu_memory_gib=s.memory_gib[cell],
         ).undominated()
 

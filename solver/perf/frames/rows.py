@@ -177,7 +177,9 @@ class Rows:
 
     def _read(self, name: str) -> tuple[Array, Mask]:
         """(float64 [K] with NaN for what is not stated or not readable, bool [K] for what is not readable)."""
-        if name in self._frame.columns and name not in self._twice and self._frame[name].dtype.kind in "fiu":
+        if name not in self._frame.columns:
+            return np.full(len(self), np.nan), np.zeros(len(self), dtype=bool)
+        if name not in self._twice and self._frame[name].dtype.kind in "fiu":
             values = self._frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
             return values, np.zeros(len(values), dtype=bool)
         pairs = [_number(cell) for cell in self._cells(name)]

@@ -1,0 +1,145 @@
+"""Ridge regression over groups of groups: each level's coefficients share a variance, found by marginal likelihood.
+
+A coefficient is one basis function in one group of one level; a group that few rows tell of is shrunk towards none.
+Rows far off count less (Student's t with four degrees of freedom, by reweighting).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
+from scipy.sparse import csr_array, diags_array
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Index = np.ndarray[Any, np.dtype[np.int64]]
+FREEDOM = 4.0
+PRIOR_SPREAD = 0.7  # of the log of a standard deviation around its start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ridge:
+    """Columns of a regression: coefficient j multiplies basis[j] in the rows of its group."""
+
+    design: csr_array  # [N, P]
+    owner: Array  # int [P], index into `families`
+    families: tuple[tuple[str, str], ...]  # (level, basis function)
+    names: tuple[tuple[str, str, str], ...]  # (level, group, basis function) of each coefficient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variances:
+    """Logarithms of standard deviations."""
+
+    levels: Mapping[str, float]  # of a level's common factor
+    slope: float  # of its other basis functions, as a factor
+    noise: float
+
+
+def ridge(
+    groups: Mapping[str, Sequence[str]], basis: Mapping[str, Array], wanted: Mapping[str, Sequence[str]]
+) -> Ridge:
+    """The columns of levels with the basis functions wanted of each."""
+    parts: list[tuple[Index, Array]] = []
+    names = []
+    for level, functions in wanted.items():
+        keys = np.array(groups[level], dtype=object)
+        for group in sorted(set(groups[level])):
+            mine = np.flatnonzero(keys == group)
+            for function in functions:
+                parts.append((mine, basis[function][mine]))
+                names.append((level, group, function))
+    families = tuple(dict.fromkeys((level, function) for level, _, function in names))
+    owner = np.array([families.index((level, function)) for level, _, function in names])
+    rows = np.concatenate([mine for mine, _ in parts])
+    columns = np.repeat(np.arange(len(parts)), [len(mine) for mine, _ in parts])
+    values = np.concatenate([value for _, value in parts])
+    design = csr_array((values, (rows, columns)), shape=(len(basis[next(iter(basis))]), len(parts)))
+    return Ridge(design=design, owner=owner, families=families, names=tuple(names))
+
+
+def weights_of(residual: Array, noise: float) -> Array:
+    """Weights of rows under Student's t."""
+    return np.asarray((FREEDOM + 1.0) / (FREEDOM + (residual / noise) ** 2))
+
+
+def solve(made: Ridge, y: Array, weight: Array, variances: Variances) -> tuple[Array, Array]:
+    """(coefficients [P], fitted values [N])."""
+    prior, noise = _prior(made, _packed(variances)), np.exp(variances.noise)
+    precision = weight / noise**2
+    normal = _normal(made, precision)
+    normal[np.diag_indices_from(normal)] += 1.0 / prior[made.owner]
+    found = cho_solve(cho_factor(normal, lower=True), made.design.T @ (precision * y))
+    return found, made.design @ found
+
+
+def _normal(made: Ridge, precision: Array) -> Array:
+    return np.asarray((made.design.T @ diags_array(precision) @ made.design).toarray())
+
+
+def estimate(made: Ridge, y: Array, weight: Array, start: Variances, iterations: int) -> Variances:
+    """Standard deviations of greatest marginal likelihood, near the start."""
+    begin = _packed(start)
+    bounds = [(v - 3.0, v + 3.0) for v in begin]
+    found = minimize(
+        _cost,
+        begin,
+        args=(made, y, weight, begin),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": iterations},
+    )
+    levels = dict(zip(_levels(made), map(float, found.x), strict=False))
+    return Variances(levels=levels, slope=float(found.x[-2]), noise=float(found.x[-1]))
+
+
+def _levels(made: Ridge) -> list[str]:
+    return list(dict.fromkeys(level for level, _ in made.families))
+
+
+def _packed(v: Variances) -> Array:
+    return np.array([*v.levels.values(), v.slope, v.noise])
+
+
+def _is_slope(made: Ridge) -> Array:
+    first = dict(reversed(made.families))
+    return np.array([function != first[level] for level, function in made.families])
+
+
+def _prior(made: Ridge, v: Array) -> Array:
+    """Variance of each family."""
+    place = [_levels(made).index(level) for level, _ in made.families]
+    return np.exp(2.0 * (v[place] + np.where(_is_slope(made), v[-2], 0.0)))
+
+
+def _cost(v: Array, made: Ridge, y: Array, weight: Array, begin: Array) -> tuple[float, Array]:
+    """Negative log marginal likelihood with a normal prior on v, and its gradient."""
+    prior, noise = _prior(made, v), np.exp(v[-1])
+    own, precision = prior[made.owner], weight / noise**2
+    bare = _normal(made, precision)
+    normal = bare.copy()
+    normal[np.diag_indices_from(normal)] += 1.0 / own
+    factor = cho_factor(normal, lower=True)
+    moment = made.design.T @ (precision * y)
+    found = cho_solve(factor, moment)
+    inverse = cho_solve(factor, np.eye(len(own)))
+    fit = (precision * y * y).sum() - moment @ found
+    size = 2.0 * np.log(np.diag(factor[0])).sum() + np.log(own).sum() - np.log(precision).sum()
+    cost = 0.5 * (fit + size) + 0.5 * (((v - begin) / PRIOR_SPREAD) ** 2).sum()
+    each = 1.0 - (found**2 + np.diag(inverse)) / own
+    by_family = np.bincount(made.owner, each, minlength=len(made.families))
+    place = np.array([_levels(made).index(level) for level, _ in made.families])
+    gradient = np.zeros_like(v)
+    np.add.at(gradient, place, by_family)
+    gradient[-2] += by_family[_is_slope(made)].sum()
+    residual = y - made.design @ found
+    spread = (precision * residual**2).sum() + (inverse * bare).sum()
+    gradient[-1] += len(y) - spread
+    return float(cost), gradient + (v - begin) / PRIOR_SPREAD**2

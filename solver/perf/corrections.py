@@ -1,0 +1,166 @@
+"""What measurements add to the physics of serving: factors of its terms by group, and how wrong the rest may be.
+
+A set-up belongs to a group on each of LEVELS: its engine on its accelerators' generation, its model, its deployment, …
+Each group that was measured has log factors for the terms of TPOT and TTFT, shrunk towards none by how few and how
+noisy its measurements are; a group that was not measured has none, and widens the interval instead.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .serving import TPOT_TERMS, TTFT_TERMS, Corrections
+from .steps import fitted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .architectures import Architecture
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+ALL = "all"  # a log factor of every term
+DOUBLING = "doubling"  # a log factor of every term for each doubling of tensor parallelism beyond MIDDLE
+MIDDLE = 1.5  # doublings
+MEASURED, CALIBRATED, PHYSICS = "measured", "calibrated", "physics"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What tells a set-up's groups."""
+
+    architecture: Architecture
+    accelerator: str
+    generation: int
+    precision: str
+    engine: str
+    version: str = ""
+    layout: tuple[int, int, int, int] = (1, 1, 1, 1)  # tensor, pipeline, attention data, expert parallel
+
+    @property
+    def shape(self) -> str:
+        """The model without its name: variants of one model are one."""
+        a = self.architecture
+        return f"{a.family} {a.layers}×{a.hidden_size}"
+
+    @property
+    def kind(self) -> str:
+        """How the model attends, and whether it is a mixture of experts."""
+        a = self.architecture
+        if a.selected_context:
+            return "sparse"
+        if a.latent_attention:
+            return "latent"
+        if a.state_values_per_sequence:
+            return "hybrid"
+        return "experts" if a.experts else "dense"
+
+    @property
+    def release(self) -> str:
+        """The engine's release without what follows its numbers."""
+        return f"{self.engine} {self.version or 'unstated'}"
+
+
+def _joined(*names: str) -> Callable[[Label], str]:
+    return lambda label: " | ".join(str(getattr(label, name)) for name in names)
+
+
+LEVELS: Mapping[str, Callable[[Label], str]] = MappingProxyType(
+    {
+        "engine": _joined("engine", "generation"),
+        "attention": _joined("engine", "kind"),
+        "precision": _joined("engine", "generation", "precision", "kind"),
+        "model": _joined("shape"),
+        "accelerator": _joined("accelerator"),
+        "release": _joined("release"),
+        "layout": _joined("engine", "generation", "kind", "layout"),
+        "model layout": _joined("shape", "engine", "layout"),
+        "model machine": _joined("shape", "engine", "accelerator", "precision"),
+        "model release": _joined("release", "shape", "accelerator"),
+        "deployment": _joined("shape", "accelerator", "engine", "precision", "layout"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residuals:
+    """Fitted groups: log factors by term, and the spread that a level's groups have where none was measured."""
+
+    groups: Mapping[str, Mapping[str, Mapping[str, float]]]  # level → group → term → log factor
+    spread: Mapping[str, float]  # level → standard deviation of an unmeasured group; "" → of a measurement
+    scale: float  # of the interval, so that it covers what it says
+
+
+@functools.cache
+def packaged_residuals() -> Mapping[str, Residuals]:
+    """Fitted groups of "tpot" and "ttft", read once."""
+    return MappingProxyType({metric: residuals_of(fitted()["residuals"][metric]) for metric in ("tpot", "ttft")})
+
+
+def residuals_of(table: Mapping[str, Any]) -> Residuals:
+    """Residuals from a table {groups: {level: {group: {term: log factor}}}, spread: {level: σ}, scale: factor}."""
+    return Residuals(groups=table["groups"], spread=table["spread"], scale=float(table["scale"]))
+
+
+def corrections(
+    labels: Sequence[Label], residuals: Mapping[str, Residuals] | None = None
+) -> tuple[Corrections, list[str]]:
+    """Corrections [K] of set-ups, and what each rests on."""
+    found = residuals or packaged_residuals()
+    keys = {level: [read(label) for label in labels] for level, read in LEVELS.items()}
+    wide = doublings(labels)
+    tpot, tpot_sigma = _factors(found["tpot"], keys, TPOT_TERMS, wide)
+    ttft, ttft_sigma = _factors(found["ttft"], keys, TTFT_TERMS, wide)
+    made = Corrections(
+        tpot=tuple(tpot),
+        ttft=tuple(ttft),
+        tpot_sigma=tpot_sigma,
+        ttft_sigma=ttft_sigma,
+    )
+    return made, evidence(found["tpot"], keys)
+
+
+def doublings(labels: Sequence[Label]) -> Array:
+    """Doublings of tensor parallelism beyond MIDDLE [K]."""
+    return np.log2(np.array([label.layout[0] for label in labels], dtype=np.float64)) - MIDDLE
+
+
+def deployment(label: Label) -> str:
+    """What measurements of one deployment share."""
+    return LEVELS["deployment"](label)
+
+
+def noise_of(metric: str, residuals: Mapping[str, Residuals] | None = None) -> float:
+    """Standard deviation of the log of a measurement repeated."""
+    found = (residuals or packaged_residuals())[metric]
+    return found.scale * found.spread[""]
+
+
+def evidence(found: Residuals, keys: Mapping[str, Sequence[str]]) -> list[str]:
+    """Measured: the deployment itself. Calibrated: its engine on its generation, and models that attend alike."""
+
+    def known(level: str) -> list[bool]:
+        return [key in found.groups.get(level, {}) for key in keys[level]]
+
+    near = zip(known("deployment"), known("engine"), known("attention"), strict=True)
+    return [MEASURED if d else CALIBRATED if e and a else PHYSICS for d, e, a in near]
+
+
+def _factors(
+    found: Residuals, keys: Mapping[str, Sequence[str]], terms: tuple[str, ...], wide: Array
+) -> tuple[Array, Array]:
+    """(log factors [4, K], standard deviations [K])."""
+    count = len(next(iter(keys.values())))
+    factors, variance = np.zeros((len(terms), count)), np.full(count, found.spread[""] ** 2)
+    for level, groups in keys.items():
+        known = found.groups.get(level, {})
+        table = [known.get(group) for group in groups]
+        value = {t: np.array([(entry or {}).get(t, 0.0) for entry in table]) for t in (ALL, DOUBLING, *terms)}
+        factors += value[ALL] + value[DOUBLING] * wide + np.stack([value[term] for term in terms])
+        missing = np.array([entry is None for entry in table], dtype=bool)
+        variance += np.where(missing, found.spread.get(level, 0.0) ** 2, 0.0)
+    return factors, found.scale * np.sqrt(variance)
