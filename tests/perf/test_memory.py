@@ -78,6 +78,7 @@ def test_components_add_up(layout: Callable[..., Layout]) -> None:
     a, p = architecture("llama-3.1-8b"), precision("bf16")
     m = serving_memory(a, p, layout(), np.array([10.0]), 2000.0)
     assert m.cache[0] == 10 * 131_072 * 2000
+    assert m.activations[0] == 2 * 2000 * (10 * 4096 + 3 * 14_336) + 4 * 10 * 128_256  # a prefill, and FP32 logits
     assert m.framework == constants().assumed.framework_gib * GIB
     assert m.total[0] == m.weights[0] + m.cache[0] + m.activations[0] + float(m.framework)
 
