@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .advise import advise
     from .calendar import Horizon, Scenario
     from .check import check
+    from .compare import ComparisonReport, compare_models
     from .enumerate import NamedLimits, NamedQuota, enumerate_problem
     from .plan import Plan
     from .problem import Limits, Problem
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Batch",
+    "ComparisonReport",
     "Horizon",
     "Limits",
     "NamedLimits",
@@ -43,6 +45,7 @@ __all__ = [
     "__version__",
     "advise",
     "check",
+    "compare_models",
     "enumerate_problem",
     "errors",
     "load",
@@ -51,6 +54,8 @@ __all__ = [
 _HOMES = MappingProxyType(
     {
         "advise": "advise",
+        "compare_models": "compare",
+        "ComparisonReport": "compare",
         "load": "spec",
         "solve": "solve",
         "check": "check",

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from .errors import InputError
 from .perf import architecture
-from .perf.advice import ENGINES, Advice, Machine, Question, runs
+from .perf.advice import ENGINES, Advice, Machine, Question
 from .perf.advice import advise as _advise
-from .perf.constants import precision as precision_of
-from .perf.constants import stored_as
 from .perf.hardware import hardware
 from .perf.labels import accelerator as accelerator_of
 from .workloads import fields
 from .workloads.inference import layouts
+from .workloads.machines import precisions, usual_node
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +20,9 @@ if TYPE_CHECKING:
     from costdata import Accelerator, Catalog, Node
 
     from .perf.architectures import Architecture
-    from .perf.constants import Precision
 
 MOST_NODES = 4  # pipeline stages that layouts know
 MOST_ACCELERATORS = 72
-USUAL_GBIT_PER_S = 400.0  # of an accelerator's network
 
 
 def advise(  # noqa: PLR0913 (what is asked, each by keyword)
@@ -75,26 +72,8 @@ def advise(  # noqa: PLR0913 (what is asked, each by keyword)
     machine = Machine(
         accelerator=kind.name, accelerators=made.accelerators, nodes=nodes, hardware=hardware([(made, kind)])
     )
-    stored = precisions(a, machine, precision)
+    stored = precisions(a, kind, precision, narrower=precision is None)
     return _advise(a, machine, layouts(a, made), question, precisions=stored, engine=engine)
-
-
-def precisions(a: Architecture, machine: Machine, wanted: str | None) -> list[Precision]:
-    """The one that is wanted; or as published (BF16 where the machine cannot), and FP8 beside BF16.
-
-    Raises:
-        InputError: unknown, or the machine cannot run it.
-    """
-    if wanted is not None:
-        p = precision_of(stored_as(a, wanted))
-        if not runs(p, machine.hardware):
-            units = p.compute.upper()
-            raise InputError(f"{machine.accelerator} has no {units} units", where="precision", mend="use bf16 or int4")
-        return [p]
-    native = precision_of(stored_as(a, a.native_precision))
-    found = [native] if runs(native, machine.hardware) else [precision_of("bf16")]
-    narrow = precision_of("fp8")
-    return [*found, narrow] if native.name == "bf16" and runs(narrow, machine.hardware) else found
 
 
 def _question(
@@ -113,25 +92,8 @@ def _question(
 
 def _of_accelerator(accelerator: str | Accelerator, count: int) -> tuple[Node, Accelerator]:
     """A node of the usual make."""
-    from costdata import Node
-
     kind = accelerator_of(accelerator) if isinstance(accelerator, str) else accelerator
-    return (
-        Node(
-            provider="",
-            name=f"{count} × {kind.name}",
-            accelerator=kind.name,
-            accelerators=count,
-            vcpus=0,
-            ram_gib=0.0,
-            nic_gbit_per_s=USUAL_GBIT_PER_S * count,
-            scaleup_gb_per_s=kind.scaleup_gb_per_s,
-            scaleup_domain=count,
-            power_w=0,
-            source="usual make",
-        ),
-        kind,
-    )
+    return usual_node(kind, count), kind
 
 
 def _of_catalogue(name: str, catalog: Catalog | None) -> tuple[Node, Accelerator]:

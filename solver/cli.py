@@ -145,6 +145,52 @@ def explain(
 
 
 @app.command()
+def compare(  # noqa: PLR0913 (one an option)
+    *,
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Packaged models, or paths of config.json files.")
+    ],
+    cluster: Annotated[
+        Path | None,
+        typer.Option(metavar="SPEC", help="Cluster to compare on (YAML, TOML or JSON); else the catalogue."),
+    ] = None,
+    requests_per_hour: Annotated[float, typer.Option(metavar="N", help="Demand, steady.")] = 1000.0,
+    input_tokens: InputTokens = 1000,
+    output_tokens: OutputTokens = 300,
+    tpot_ms: Annotated[float, typer.Option(metavar="MS", help="Mean time per output token at most; inf: any.")] = 50.0,
+    ttft_ms: Annotated[float, typer.Option(metavar="MS", help="Mean time to the first token at most.")] = 2000.0,
+    sure: Annotated[float, typer.Option(metavar="P", help="Chance with which the targets must hold.")] = 0.5,
+    engine: Annotated[str, typer.Option(help="vllm, sglang or trtllm.")] = "vllm",
+    precision: Annotated[
+        str | None, typer.Option(help="How all are stored; by default as published; auto: also FP8.")
+    ] = None,
+    option: Annotated[str, typer.Option(help="Purchase option of the catalogue's prices.")] = "on_demand",
+    runners_up: Annotated[int, typer.Option(metavar="N", min=0, help="Other accelerators shown for a model.")] = 2,
+    provider: Annotated[list[str] | None, typer.Option(help="Only these providers (may be repeated).")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Only these regions.")] = None,
+    accelerator: Annotated[list[str] | None, typer.Option(help="Only these accelerators.")] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Prices as they were on a day, YYYY-MM-DD.")] = None,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write a page, JSON and CSV here.")] = None,
+    style: Annotated[PlanFormat, typer.Option("--format", help="What to print.")] = PlanFormat.table,
+) -> None:
+    """Compare models: memory, latency, throughput, cost, what they use, and where one overtakes another.
+
+    Exit code 4 when nothing serves one of them as asked.
+    """
+    from .doors.comparing import compare
+
+    filters = {"provider": provider, "region": region, "accelerator": accelerator}
+    code = compare(
+        models, cluster, out, as_json=style is PlanFormat.json, requests_per_hour=requests_per_hour,
+        input_tokens=input_tokens, output_tokens=output_tokens, tpot_ms=tpot_ms, ttft_ms=ttft_ms, sure=sure,
+        engine=engine, precision=precision, option=option, runners_up=runners_up,
+        filters={k: v for k, v in filters.items() if v}, as_of=as_of, overrides=overrides,
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
+@app.command()
 def advise(  # noqa: PLR0913 (one an option)
     *,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A packaged model, or the path of a config.json.")],

@@ -99,7 +99,7 @@ class Candidates:
                 for accelerator, generation, (t, p, d, e) in named
             ]
         )
-        return made.take((slice(None), None)), evidence  # type: ignore[arg-type]
+        return made.take((slice(None), None)), evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ def _evaluate(
     shape = np.broadcast_shapes(found.tpot_ms.shape, found.ttft_ms.shape, np.shape(load.concurrency))
 
     def stacked(parts: tuple[Array, ...], factors: tuple[Array, ...]) -> Array:
-        return np.stack([np.broadcast_to(np.exp(u) * part, shape) for part, u in zip(parts, factors, strict=True)])
+        return np.stack([np.broadcast_to(u * part, shape) for part, u in zip(parts, factors, strict=True)])
 
     return Evaluated(
         tpot_terms=stacked(tpot, added.tpot),
@@ -196,7 +196,13 @@ class Busy:
     hbm_bandwidth: Array
     compute: Array
     interconnect: Array
-    prefill_share: Array  # of the engine's working time that is spent on prompts, 0 to 1
+    prefill_s: Array  # of the engine's time that a request's prompt takes
+    decode_s: Array  # that its decoding takes, beside the others' that run with it
+
+    @property
+    def prefill_share(self) -> Array:
+        """Of the engine's working time that prompts take, 0 to 1."""
+        return np.asarray(self.prefill_s / (self.prefill_s + self.decode_s))
 
 
 def busy(c: Candidates, load: Load) -> Busy:
@@ -215,13 +221,12 @@ def busy(c: Candidates, load: Load) -> Busy:
         decode, prefill = peak[resource]
         return np.asarray(found.requests_per_s * (prefill / together + steps_each * decode))
 
-    prefill = found.ttft_terms[1] / together
-    decode = steps_each * found.tpot_terms[:3].sum(axis=0)
     return Busy(
         hbm_bandwidth=used("HBM bandwidth"),
         compute=used("compute"),
         interconnect=used("interconnect"),
-        prefill_share=prefill / (prefill + decode),
+        prefill_s=found.ttft_terms[1] / together,
+        decode_s=steps_each * found.tpot_terms[:3].sum(axis=0),
     )
 
 

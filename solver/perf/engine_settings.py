@@ -106,7 +106,7 @@ def chunk_of(one: Candidates, concurrency: int, question: Question) -> tuple[int
         cut = float(np.ravel(made.prefill_s(whole, 0.0, float(chunk)) / alone)[0])
         if chunk >= held and cut <= 1.0 + CHUNK_COST:
             break
-    added = np.exp(one.corrections()[0].ttft[1])
+    added = one.corrections()[0].ttft[1]
     tokens = np.asarray(float(min(chunk, question.input_tokens)))
     return chunk, float(np.ravel(made.prefill_s(tokens) * added)[0]) * 1e3
 

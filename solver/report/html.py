@@ -47,7 +47,7 @@ def page(problem: Problem, plan: Plan) -> str:
         "unserved": _unserved(plan),
     }
     context |= {} if infeasible or not len(plan.cost_lines) else _money(problem, plan)
-    return _render("page.html.j2", context)
+    return render_template("page.html.j2", context)
 
 
 def fragment(plan: Plan) -> str:
@@ -59,7 +59,7 @@ def fragment(plan: Plan) -> str:
         "more": len(rows) - NOTEBOOK_ROWS,
         "conflicts": conflict_rows(plan),
     }
-    return _render("fragment.html.j2", context)
+    return render_template("fragment.html.j2", context)
 
 
 def fleet_rows(plan: Plan) -> list[dict[str, str]]:
@@ -213,7 +213,8 @@ def _unserved(plan: Plan) -> list[str]:
     return sorted({str(w) for w in left["workload"]})
 
 
-def _render(name: str, context: dict[str, Any]) -> str:
+def render_template(name: str, context: dict[str, Any]) -> str:
+    """A template of this folder, everything escaped that is not Markup."""
     import jinja2
 
     def source(template: str) -> str:

@@ -22,21 +22,21 @@ NARROW = 110  # columns below which a row's less urgent figures are left out
 
 def show(plan: Plan, console: Console) -> None:
     """Print a plan; names are printed as plain text, without markup, links or control characters."""
-    console.print(_plain(plan.name, "bold"), _plain(words.horizon(plan), "dim"))
+    console.print(plain_text(plan.name, "bold"), plain_text(words.horizon(plan), "dim"))
     if plan.termination == "infeasible":
-        console.print(_plain(words.certificate(plan), "bold red"))
-        console.print(_conflicts(plan) if len(plan.conflicts) else _plain(NOT_FOUND))
+        console.print(plain_text(words.certificate(plan), "bold red"))
+        console.print(_conflicts(plan) if len(plan.conflicts) else plain_text(NOT_FOUND))
     else:
         console.print(_fleet(plan, wide=console.width >= NARROW))
         if len(plan.fleet) > MOST_ROWS:
-            console.print(_plain(f"{len(plan.fleet) - MOST_ROWS} more rows: --out writes them all", "dim"))
+            console.print(plain_text(f"{len(plan.fleet) - MOST_ROWS} more rows: --out writes them all", "dim"))
         if len(plan.ways):
             console.print(_ways(plan))
         style = "bold green" if plan.certificate.kind == "proved" else "bold yellow"
-        console.print(_plain(words.certificate(plan), style))
-        console.print(_plain(words.stopped(plan), "dim"), _plain(words.accounting(plan), "dim"))
+        console.print(plain_text(words.certificate(plan), style))
+        console.print(plain_text(words.stopped(plan), "dim"), plain_text(words.accounting(plan), "dim"))
     for warning in plan.provenance.warnings:
-        console.print(_plain(f"Warning: {warning}", "yellow"))
+        console.print(plain_text(f"Warning: {warning}", "yellow"))
 
 
 def _fleet(plan: Plan, *, wide: bool) -> RichTable:
@@ -46,34 +46,39 @@ def _fleet(plan: Plan, *, wide: bool) -> RichTable:
         heads += [("$/1M in", "usd_input"), ("$/1M out", "usd_output"), ("In use", "utilisation")]
         heads += [("TTFT ms", "ttft"), ("TPOT ms", "tpot")]
     right = {"usd", "usd_input", "usd_output", "utilisation", "ttft", "tpot"}
-    table = _table([(head, key in right) for head, key in heads])
+    table = grid([(head, key in right) for head, key in heads])
     for row in fleet_rows(plan)[:MOST_ROWS]:
-        table.add_row(*(_plain(row[key]) for _, key in heads))
+        table.add_row(*(plain_text(row[key]) for _, key in heads))
     return table
 
 
 def _ways(plan: Plan) -> RichTable:
     """The plan first, then each way with what the plan saves against it."""
     months = max(1, len(plan.periods))
-    table = _table([("Way of buying", False), ("$/month", True), ("The plan saves", True), ("", False)])
-    table.add_row(_plain("This plan", "bold"), _plain(words.usd(words.monthly_micro_usd(plan), 0), "bold"), "", "")
+    table = grid([("Way of buying", False), ("$/month", True), ("The plan saves", True), ("", False)])
+    table.add_row(
+        plain_text("This plan", "bold"), plain_text(words.usd(words.monthly_micro_usd(plan), 0), "bold"), "", ""
+    )
     for r in plan.ways.records():
         priced = r["total_micro_usd"] >= 0
         monthly = words.usd(round(r["total_micro_usd"] / months), 0) if priced else "–"
         saving = words.percent(r["saving_percent"]) if priced else "–"
         note = r["note"] or ("" if r["feasible"] else "breaks a limit")
-        table.add_row(_plain(words.sentence(r["way"])), _plain(monthly), _plain(saving), _plain(note, "dim"))
+        table.add_row(
+            plain_text(words.sentence(r["way"])), plain_text(monthly), plain_text(saving), plain_text(note, "dim")
+        )
     return table
 
 
 def _conflicts(plan: Plan) -> RichTable:
-    table = _table([("Limit", False), ("Relax by", True), ("Worth of a unit", True), ("Why", False)])
+    table = grid([("Limit", False), ("Relax by", True), ("Worth of a unit", True), ("Why", False)])
     for row in conflict_rows(plan):
-        table.add_row(*(_plain(row[key]) for key in ("limit", "relax", "usd", "detail")))
+        table.add_row(*(plain_text(row[key]) for key in ("limit", "relax", "usd", "detail")))
     return table
 
 
-def _table(heads: list[tuple[str, bool]]) -> RichTable:
+def grid(heads: list[tuple[str, bool]]) -> RichTable:
+    """An empty table with these columns: heading, and whether to the right."""
     from rich import box
     from rich.table import Table
 
@@ -83,7 +88,7 @@ def _table(heads: list[tuple[str, bool]]) -> RichTable:
     return table
 
 
-def _plain(text: str, style: str = "") -> Text:
+def plain_text(text: str, style: str = "") -> Text:
     """Text that is never read as markup."""
     from rich.text import Text
 

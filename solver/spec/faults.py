@@ -48,13 +48,13 @@ class Fault:
     mend: str = ""
 
 
-def of_schema(errors: Iterable[Mapping[str, Any]], data: Any) -> list[Fault]:
+def of_schema(errors: Iterable[Mapping[str, Any]], data: Any, root: type = Spec) -> list[Fault]:
     """Faults of pydantic's errors: one a place, alternatives joined; where one explains another, only the deepest."""
     by_place: dict[Place, list[Mapping[str, Any]]] = {}
     for error in errors:
         by_place.setdefault(_place(error, data), []).append(error)
     deeper = {place[:n] for place in by_place for n in range(len(place))}
-    return [_fault(place, found, data) for place, found in by_place.items() if place not in deeper]
+    return [_fault(place, found, data, root) for place, found in by_place.items() if place not in deeper]
 
 
 def _place(error: Mapping[str, Any], data: Any) -> Place:
@@ -72,13 +72,13 @@ def _place(error: Mapping[str, Any], data: Any) -> Place:
     return tuple(made)
 
 
-def _fault(place: Place, errors: list[Mapping[str, Any]], data: Any) -> Fault:
+def _fault(place: Place, errors: list[Mapping[str, Any]], data: Any, root: type) -> Fault:
     kind, found = errors[0]["type"], errors[0]["input"]
     field = str(place[-1]) if place else ""
     if kind == "missing":
         return Fault(place, "is missing", f"add {field}: …")
     if kind == "extra_forbidden":
-        return Fault(place, "there is no such field", nearest(field, _fields(place[:-1], data)))
+        return Fault(place, "there is no such field", nearest(field, _fields(place[:-1], data, root)))
     if kind.startswith("union_tag"):
         return _wrong_kind(place, found)
     if kind == "literal_error":
@@ -150,9 +150,9 @@ def _mend_number(found: Any, wanted: list[str]) -> str:
     )
 
 
-def _fields(place: Place, data: Any) -> list[str]:
+def _fields(place: Place, data: Any, root: type) -> list[str]:
     """Names of the fields there are at a place."""
-    cls: Any = Spec
+    cls: Any = root
     value: Any = data
     for step in place:
         value = value[step]
