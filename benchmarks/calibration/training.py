@@ -16,7 +16,7 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from solver.perf.frames.rows import Rows
 from solver.perf.frames.training import measured_step_s
 from solver.perf.frames.training_rows import read
-from solver.perf.training_fitted import ERAS, NOISES, QUANTILE_90
+from solver.perf.training_fitted import ERAS, QUANTILE_90, noise_of
 from solver.perf.training_physics import COMPONENTS, TrainingConstants, names, step
 from solver.perf.training_residual import FIGURES, ONE_NODE, WORDS, Term, Traits, as_mapping, covariance, traits
 
@@ -32,7 +32,7 @@ ROUNDS = 6  # of linearising the physics anew
 STEP = 1e-4  # of a constant's logarithm in a difference
 MOST_MOVE = 0.5  # of a constant's logarithm in a round
 OUTLIER = 2.5  # standard deviations from which a row counts for less
-LANDMARKS = {"fused": 160, "unfused": 128}
+LANDMARKS = {"fused": 160, "unfused": 192}
 JITTER = 1e-9
 DEGREES = 4.0  # of freedom of the t distribution that judges settings
 SEARCHED = {"configuration": 1.0, "layout": 0.5, "model": 0.7, "accelerator": 0.7}  # what settings are chosen by
@@ -80,25 +80,24 @@ PRIORS: Mapping[str, tuple[float, float, str]] = {
     "step_s": (0.008, 1, "s"),
     "slice_share": (0.02, 0.7, "share"),
 }
-# What jobs have in common, by cross-validation (see `search`).
+# What jobs have in common, chosen by cross-validation (see `search`).
 TERMS: Mapping[str, tuple[Term, ...]] = {
     "fused": (
-        Term(sd=0.05, same=("software",)),
-        Term(sd=0.018, same=("software", "kind")),
-        Term(sd=0.077, share="products", same=("software", "kind", "number")),
-        Term(sd=0.039, same=("accelerator",)),
+        Term(sd=0.018, same=("software",)),
+        Term(sd=0.049, same=("software", "kind")),
+        Term(sd=0.047, share="products", same=("software", "kind", "number")),
+        Term(sd=0.014, same=("accelerator",)),
         Term(sd=0.058, same=("accelerator", "number")),
-        Term(sd=0.22, same=("software",), nature="moe"),
-        Term(sd=0.03, same=("software", "kind"), nature="moe"),
-        Term(sd=0.044, same=("model",), nature="moe"),
-        Term(sd=0.012, same=("model",)),
-        Term(sd=0.03, same=("model", "kind")),
-        Term(sd=0.1, same=("software", "task")),
-        Term(sd=0.025, same=("software",), years=0.6),
+        Term(sd=0.25, same=("software",), nature="moe"),
+        Term(sd=0.023, same=("software", "kind"), nature="moe"),
+        Term(sd=0.034, same=("model",), nature="moe"),
+        Term(sd=0.018, same=("model", "kind")),
+        Term(sd=0.047, same=("software", "task")),
+        Term(sd=0.015, same=("software",), years=0.6),
         Term(sd=0.16, same=("software", "kind", "number"), nature="moe", years=0.6),
-        Term(sd=0.51, share="host", same=("software",), years=0.6),
+        Term(sd=0.66, share="host", same=("software",), years=0.6),
         Term(
-            sd=0.066,
+            sd=0.085,
             same=("software",),
             over={
                 "hidden": 2,
@@ -112,46 +111,62 @@ TERMS: Mapping[str, tuple[Term, ...]] = {
                 "recompute": 1,
             },
         ),
-        Term(
-            sd=0.013,
-            same=("software", "kind", "nature"),
-            over={
-                "hidden": 1,
-                "tensor": 1,
-                "tokens": 1.2,
-                "sequence": 1.2,
-                "accelerators": 2,
-                "pipeline": 1,
-                "expert": 1.5,
-                "context": 1,
-                "recompute": 0.7,
-                "micro_batch": 1,
-            },
-        ),
-        Term(sd=0.12, share="attention", same=("software", "kind")),
-        Term(sd=0.047, share="experts", same=("software", "kind")),
+        Term(sd=0.16, share="attention", same=("software", "kind")),
+        Term(sd=0.036, share="experts", same=("software", "kind")),
         Term(sd=0.33, share="memory", same=("software", "kind")),
-        Term(sd=0.036, share="vocabulary", same=("software", "kind")),
+        Term(sd=0.028, share="vocabulary", same=("software", "kind")),
         Term(sd=0.073, share="data", same=("software", "kind")),
-        Term(sd=0.2, share="expert_exchange", same=("kind",)),
+        Term(sd=0.9, share="expert_exchange", same=("kind",)),
         Term(sd=0.061, share="host", same=("software", "kind")),
-        Term(sd=0.22, share="tensor", same=("software", "kind")),
-        Term(sd=0.31, share="pipeline", same=("software",)),
-        Term(sd=0.1, same=("note",)),
+        Term(sd=0.17, share="tensor", same=("software", "kind")),
+        Term(sd=0.24, share="pipeline", same=("software",)),
+        Term(sd=0.16, same=("note",)),
     ),
     "unfused": (
-        Term(sd=0.073, share="layer", over={"hidden": 1, "tensor": 0.62, "tokens": 0.8, "sequence": 1.5}),
-        Term(sd=0.1, share="layer", over={"hidden": 3, "tensor": 2, "tokens": 2.4, "sequence": 3}),
-        Term(sd=0.82, share="vocabulary", over={"hidden": 1, "tensor": 0.7, "tokens": 0.8}),
-        Term(sd=0.23, share="once", over={"hidden": 1.5, "tensor": 1.5, "pipeline": 1.5, "data": 1.5}),
-        Term(sd=2.2, share="pipeline", over={"hidden": 1.5, "tensor": 1.5, "pipeline": 1.5, "tokens": 1.5}),
-        Term(sd=1.6, share="data", over={"hidden": 2, "data": 2}),
-        Term(sd=0.39, share="tensor", over={"hidden": 2, "tensor": 1, "tokens": 2}),
-        Term(sd=0.011, over={"hidden": 2, "tensor": 2, "pipeline": 2, "tokens": 2, "data": 3, "accelerators": 3}),
+        Term(
+            sd=0.07, share="layer", same=("extent",), over={"hidden": 1, "tensor": 0.62, "tokens": 0.8, "sequence": 1.5}
+        ),
+        Term(sd=0.029, share="layer", same=("extent",), over={"hidden": 3, "tensor": 2, "tokens": 2.4, "sequence": 3}),
+        Term(sd=0.82, share="vocabulary", same=("extent",), over={"hidden": 1, "tensor": 0.7, "tokens": 0.8}),
+        Term(
+            sd=0.26, share="once", same=("extent",), over={"hidden": 1.5, "tensor": 1.5, "pipeline": 1.5, "data": 1.5}
+        ),
+        Term(
+            sd=1.6,
+            share="pipeline",
+            same=("extent",),
+            over={"hidden": 1.5, "tensor": 1.5, "pipeline": 1.5, "tokens": 1.5},
+        ),
+        Term(sd=2.1, share="data", same=("extent",), over={"hidden": 2, "data": 2}),
+        Term(sd=0.39, share="tensor", same=("extent",), over={"hidden": 2, "tensor": 1, "tokens": 2}),
+        Term(
+            sd=0.0045,
+            same=("extent",),
+            over={"hidden": 2, "tensor": 2, "pipeline": 2, "tokens": 2, "data": 3, "accelerators": 3},
+        ),
         Term(sd=0.064, same=("software",)),
+        Term(sd=0.03, share="dense", same=("extent",)),
+        Term(sd=0.16, share="scores", same=("extent",)),
+        Term(sd=0.7, share="memory", same=("extent",)),
+        Term(sd=0.2, share="host", same=("extent",)),
+        Term(sd=2.2, share="vocabulary", same=("extent",)),
+        Term(sd=0.82, share="once", same=("extent",)),
+        Term(sd=0.39, share="data", same=("extent",)),
+        Term(sd=0.64, share="pipeline", same=("extent",)),
+        Term(sd=0.2, share="attention", same=("extent",)),
+        Term(sd=0.7, share="tensor", same=("extent",)),
     ),
 }
-NOISE = {"fused": 0.035, "unfused": 0.049, "unfused one node": 0.0018}
+NOISE: Mapping[str, float] = {
+    "fused": 0.05,
+    "unfused": 0.039,
+    "unfused one node": 0.002,
+    "llm-foundry": 0.021,
+    "megatron-bridge": 0.058,
+    "torchtitan": 0.027,
+    "nemo": 0.058,
+    "maxtext": 0.095,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +211,7 @@ def fit(frame: pd.DataFrame) -> dict[str, Any]:
     held = {kind: problem.left_out(groups) for kind, groups in groupings(measured).items()}
     return {
         "constants": constants,
-        "noise": NOISE,
+        "noise": dict(NOISE),
         "widths": _widths(problem, held),
         "newest": _newest(measured.marks),
         "near": sorted({tuple(map(str, t)) for t in _triples(problem.looks)}),
@@ -328,9 +343,8 @@ class Problem:
 
     def noise(self) -> Array:
         """Variance of each row's own."""
-        g, old = self.measured.jobs.layouts, self.measured.jobs.recipes.unfused
-        kind = np.where(old & (g.accelerators <= ONE_NODE), 2, np.where(old, 1, 0))
-        return np.array([self.settings.noise[name] for name in NOISES])[kind] ** 2 * self.weights
+        usual = noise_of(self.measured.jobs, self.measured.marks, self.settings.noise)
+        return np.asarray(usual**2 * self.weights)
 
     def _residual(self) -> Array:
         made = np.diag(self.noise())
@@ -428,6 +442,10 @@ def _compressed(problem: Problem, era: str) -> dict[str, Any]:
     looks = problem.looks.take(rows)
     full = covariance(terms, looks, looks)
     chosen = _landmarks(full, LANDMARKS[era])
+    alike = np.array(
+        ["|".join(map(str, words)) for words in looks.words[:, chosen].T]
+    )  # neighbours have words in common
+    chosen = chosen[np.argsort(alike, kind="stable")]
     marks = _rounded(looks.take(chosen))
     own = covariance(terms, marks, marks) + JITTER * np.eye(len(chosen))
     cross = solve_triangular(cholesky(own, lower=True), covariance(terms, marks, looks), lower=True)
@@ -443,12 +461,12 @@ def _compressed(problem: Problem, era: str) -> dict[str, Any]:
         "terms": [as_mapping(term) for term in terms],
         "landmarks": {
             "words": {name: marks.words[row].tolist() for row, name in enumerate(WORDS)},
-            "release": marks.release.tolist(),
-            "figures": {name: marks.figures[row].tolist() for row, name in enumerate(FIGURES)},
-            "shares": {name: marks.shares[row].tolist() for row, name in enumerate(COMPONENTS)},
+            "release": _line(marks.release),
+            "figures": {name: _line(marks.figures[row]) for row, name in enumerate(FIGURES)},
+            "shares": {name: _line(marks.shares[row]) for row, name in enumerate(COMPONENTS)},
         },
-        "weights": [_short(x, 9) for x in weights],
-        "root": [_short(x, 7) for x in root[np.triu_indices(len(root))]],
+        "weights": _line(weights, 9),
+        "root": _line(root[np.triu_indices(len(root))], 7),
     }  # fmt: skip
 
 
@@ -469,6 +487,11 @@ def _landmarks(full: Array, most: int) -> Array:
 
 def _rounded(looks: Traits) -> Traits:
     return Traits(looks.words, np.round(looks.release, 3), np.round(looks.figures, 4), np.round(looks.shares, 6))
+
+
+def _line(values: Array, digits: int = 7) -> str:
+    """Numbers on one line: a matrix would fill the file with lines."""
+    return " ".join(f"{value:.{digits}g}" for value in values)
 
 
 def _short(value: float, digits: int = 5) -> float:

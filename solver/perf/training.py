@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +85,14 @@ class Trainer:
     recompute: bool
     micro_batch: float | Array = 1.0  # sequences
     chips: Chips | None = None  # told from the hardware's rates when not given
+
+    def take(self, rows: Rows) -> Trainer:
+        """Rows by mask or index."""
+        micro = self.micro_batch[rows] if isinstance(self.micro_batch, np.ndarray) else self.micro_batch
+        known = None if self.chips is None else self.chips.take(rows)
+        return replace(
+            self, hardware=self.hardware.take(rows), gang=self.gang.take(rows), chips=known, micro_batch=micro
+        )
 
     @property
     def micro_batches(self) -> Array:

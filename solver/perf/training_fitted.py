@@ -25,7 +25,6 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 FILE = "fitted/training.json"
 QUANTILE_90 = 1.6449  # standard deviations that hold 90 % of a normal distribution, both sides
 ERAS = ("fused", "unfused")  # attention: measurements of one say nothing of the other
-NOISES = ("fused", "unfused", "unfused one node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Fitted:
 
     constants: TrainingConstants
     posteriors: Mapping[str, Posterior]  # by ERAS
-    noise: Mapping[str, float]  # by NOISES: spread of repeated measurements, of the logarithm
+    noise: Mapping[str, float]  # spread of repeated measurements, of the logarithm; see `noise_of`
     widths: Mapping[str, float]  # by evidence: what makes 90 % intervals hold 90 % in cross-validation
     newest: Mapping[str, float]  # release by software, for jobs that state none
     near: frozenset[tuple[str, str, str]]  # (software, accelerator, "moe" or "dense") that was measured
@@ -71,17 +70,22 @@ def from_mapping(table: Mapping[str, Any]) -> Fitted:
 
 def _posterior(table: Mapping[str, Any]) -> Posterior:
     marks = table["landmarks"]
-    count = len(marks["release"])
+    count = len(_row(marks["release"]))
     root = np.zeros((count, count))
-    root[np.triu_indices(count)] = table["root"]
+    root[np.triu_indices(count)] = _row(table["root"])
     landmarks = Traits(
         np.array([marks["words"][name] for name in WORDS], dtype=object).reshape(len(WORDS), count),
-        np.array(marks["release"], dtype=np.float64),
-        np.array([marks["figures"][name] for name in FIGURES], dtype=np.float64).reshape(len(FIGURES), count),
-        np.array([marks["shares"][name] for name in COMPONENTS], dtype=np.float64).reshape(len(COMPONENTS), count),
+        _row(marks["release"]),
+        np.stack([_row(marks["figures"][name]) for name in FIGURES]),
+        np.stack([_row(marks["shares"][name]) for name in COMPONENTS]),
     )
     terms = tuple(Term(**(t | {"same": tuple(t.get("same", ()))})) for t in table["terms"])
-    return Posterior(terms, landmarks, np.array(table["weights"], dtype=np.float64), root)
+    return Posterior(terms, landmarks, _row(table["weights"]), root)
+
+
+def _row(text: str) -> Array:
+    """Numbers of one line."""
+    return np.array(text.split(), dtype=np.float64)
 
 
 def predict(jobs: Jobs, marks: Marks, known: Fitted | None = None) -> Prediction:
@@ -92,7 +96,7 @@ def predict(jobs: Jobs, marks: Marks, known: Fitted | None = None) -> Prediction
     looks = traits(jobs, marks, made)
     mean, spread = np.zeros(len(jobs)), np.zeros(len(jobs))
     near = _near(looks, known)
-    noise = _noise(jobs, known)
+    noise = noise_of(jobs, marks, known.noise)
     for era in ERAS:
         rows = np.flatnonzero(jobs.recipes.unfused == (era == "unfused"))
         if len(rows):
@@ -118,7 +122,9 @@ def _near(t: Traits, known: Fitted) -> Mask:
     return np.array([triple in known.near for triple in zip(*columns, strict=True)], dtype=bool)
 
 
-def _noise(jobs: Jobs, known: Fitted) -> Array:
-    old, single = jobs.recipes.unfused, jobs.layouts.accelerators <= ONE_NODE
-    unfused = np.where(single, known.noise["unfused one node"], known.noise["unfused"])
-    return np.where(old, unfused, known.noise["fused"])
+def noise_of(jobs: Jobs, marks: Marks, noise: Mapping[str, float]) -> Array:
+    """Spread of repeated measurements of each job, [K]: its software's own, else that of its era."""
+    unfused = np.where(jobs.layouts.accelerators <= ONE_NODE, noise["unfused one node"], noise["unfused"])
+    usual = np.where(jobs.recipes.unfused, unfused, noise["fused"])
+    own = np.array([noise.get(name, 0.0) for name in marks.software.tolist()])
+    return np.where(own > 0, own, usual)

@@ -26,11 +26,13 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 Index = np.ndarray[Any, np.dtype[np.int64]]
 Words = np.ndarray[Any, np.dtype[Any]]
 GROUPED_SHARES = {"step": COMPONENTS, "layer": LAYER, "products": ("dense", "experts")}
-WORDS = ("software", "kind", "accelerator", "number", "model", "task", "note", "nature")
+WORDS = ("software", "kind", "accelerator", "number", "model", "task", "note", "nature", "extent")
 FIGURES = (
     "hidden", "tensor", "tokens", "sequence", "accelerators", "pipeline", "expert", "context", "recompute",
     "micro_batch", "data",
 )  # fmt: skip
+BLOCK = 2048  # jobs worked on at a time: their covariances fit in a cache
+LEAST_SHARE = 1e-20  # of a step, so that it has a logarithm
 ONE_NODE = 8  # accelerators: their measurements repeat better
 
 
@@ -86,10 +88,11 @@ def traits(jobs: Jobs, marks: Marks, made: Step) -> Traits:
     m, g = jobs.models, jobs.layouts
     kinds, numbers = np.array(KINDS, dtype=object), np.array(NUMBERS, dtype=object)
     nature = np.where(m.experts > 0, "moe", "dense").astype(object)
+    extent = np.where(g.accelerators <= ONE_NODE, "node", "cluster").astype(object)
     words = {
         "software": marks.software, "kind": kinds[jobs.machines.kind], "accelerator": marks.accelerator,
         "number": numbers[jobs.recipes.number], "model": marks.model, "task": marks.task, "note": marks.note,
-        "nature": nature,
+        "nature": nature, "extent": extent,
     }  # fmt: skip
     logs = {
         "hidden": m.hidden, "tensor": g.tensor_parallel, "tokens": g.micro_tokens, "sequence": g.sequence_length,
@@ -114,29 +117,67 @@ def prior_variance(terms: Sequence[Term], t: Traits) -> Array:
 def covariance(terms: Sequence[Term], a: Traits, b: Traits) -> Array:
     """Covariance of the corrections of jobs a [N] and b [M], [N, M]."""
     made = np.zeros((len(a), len(b)))
+    for rows, block in _blocks(terms, a, b):
+        made[rows] = block
+    return made
+
+
+def _blocks(terms: Sequence[Term], a: Traits, b: Traits) -> Iterator[tuple[Index, Array]]:
+    """(jobs of a, their covariance with all of b), a few jobs of one combination of words at a time."""
     (code_a, first_a), (code_b, first_b) = _signatures(a), _signatures(b)
     head_a, head_b = a.take(first_a), b.take(first_b)
-    plain: dict[str, Array] = {}
-    for term in terms:
-        alike = _alike(term, head_a, head_b)
-        if term.over:
-            _add_near(made, term, alike, (a, code_a), (b, code_b))
-        else:
-            plain[term.share] = plain.get(term.share, 0.0) + alike
-    for code, rows in _rows_by(code_a, len(first_a)) if plain else ():
-        left = np.stack([a.share(name)[rows] for name in plain], axis=1)
-        right = np.stack([b.share(name) * alike[code, code_b] for name, alike in plain.items()])
-        made[rows] += left @ right
-    return made
+    alike = [(term, _alike(term, head_a, head_b)) for term in terms]
+    plain = [(term.share, covariances) for term, covariances in alike if not term.over]
+    near = [(_sides(term, a, b), covariances) for term, covariances in alike if term.over]
+    shares_a = {term.share: a.share(term.share) for term in terms}
+    shares_b = {term.share: b.share(term.share) for term in terms}
+    for code, mine in _rows_by(code_a, len(first_a)):
+        together = {share: np.zeros(len(b)) for share, _ in plain}
+        for share, covariances in plain:
+            together[share] += shares_b[share] * covariances[code, code_b]
+        right = np.array(list(together.values())).reshape(len(together), len(b))
+        fading = [(left, *_weighted(side, covariances[code, code_b])) for (left, side), covariances in near]
+        for start in range(0, len(mine), BLOCK):
+            rows = mine[start : start + BLOCK]
+            block = np.array([shares_a[share][rows] for share in together]).reshape(len(together), len(rows)).T @ right
+            for left, side, theirs in fading:
+                if side.shape[1]:
+                    block[:, theirs] += np.exp(left[rows] @ side)
+            yield rows, block
+
+
+def _sides(term: Term, a: Traits, b: Traits) -> tuple[Array, Array]:
+    """Matrices [N, D] and [D, M] whose product is a fading term's logarithm: of the shares, less half the distance."""
+    figures = [FIGURES.index(name) for name in term.over]
+    scale = 1.0 / np.array(list(term.over.values()))[:, None]
+    x, y = a.figures[figures] * scale, b.figures[figures] * scale
+    log_a, log_b = (np.log(np.maximum(t.share(term.share), LEAST_SHARE)) for t in (a, b))
+    left = np.vstack([x, np.ones(len(a)), log_a - 0.5 * (x**2).sum(axis=0)])
+    return left.T, np.vstack([y, log_b - 0.5 * (y**2).sum(axis=0), np.ones(len(b))])
+
+
+def _weighted(side: Array, weights: Array) -> tuple[Array, Any]:
+    """The right side of a fading term with weights [M] put in, and the jobs that have one (neighbours: a slice)."""
+    theirs = np.flatnonzero(weights)
+    chosen = side[:, theirs].copy()
+    chosen[-2] += np.log(weights[theirs])
+    joined = len(theirs) > 0 and theirs[-1] - theirs[0] + 1 == len(theirs)
+    return chosen, slice(theirs[0], theirs[-1] + 1) if joined else theirs
 
 
 def _signatures(t: Traits) -> tuple[Index, Index]:
     """(which combination of words and release each job has, the first job of each combination)."""
-    codes = np.unique(t.release, return_inverse=True)[1].astype(np.int64)
+    codes = _codes(t.release.tolist())
     for row in t.words:
-        values = np.unique(row.astype(str), return_inverse=True)[1]
-        codes = np.unique(codes * (int(values.max(initial=0)) + 1) + values, return_inverse=True)[1].astype(np.int64)
+        more = _codes(row.tolist())
+        codes = np.unique(codes * (int(more.max(initial=0)) + 1) + more, return_inverse=True)[1].astype(np.int64)
     return codes, np.unique(codes, return_index=True)[1].astype(np.int64)
+
+
+def _codes(values: list[Any]) -> Index:
+    """A number for each distinct value."""
+    known = {value: code for code, value in enumerate(dict.fromkeys(values))}
+    return np.fromiter(map(known.__getitem__, values), dtype=np.int64, count=len(values))
 
 
 def _rows_by(codes: Index, count: int) -> Iterator[tuple[int, Index]]:
@@ -160,23 +201,6 @@ def _alike(term: Term, a: Traits, b: Traits) -> Array:
     return alike
 
 
-def _add_near(made: Array, term: Term, alike: Array, a: tuple[Traits, Index], b: tuple[Traits, Index]) -> None:
-    """Add a term that fades with distance; combinations with nothing in common are skipped."""
-    rows = [FIGURES.index(name) for name in term.over]
-    scale = 1.0 / np.array(list(term.over.values()))[:, None]
-    (ta, code_a), (tb, code_b) = a, b
-    left, right = ta.figures[rows] * scale, tb.figures[rows] * scale
-    share_a, share_b = ta.share(term.share), tb.share(term.share)
-    for code, mine in _rows_by(code_a, len(alike)):
-        weight = share_b * alike[code, code_b]
-        theirs = np.flatnonzero(weight)
-        if len(theirs) and len(mine):
-            x, y = left[:, mine], right[:, theirs]
-            apart = (x**2).sum(axis=0)[:, None] + (y**2).sum(axis=0)[None, :] - 2.0 * x.T @ y
-            near = np.exp(-0.5 * np.maximum(apart, 0.0))
-            made[np.ix_(mine, theirs)] += near * share_a[mine, None] * weight[theirs]
-
-
 @dataclass(frozen=True, slots=True)
 class Posterior:
     """What is known of the corrections after measurements, held at M landmark jobs."""
@@ -186,14 +210,13 @@ class Posterior:
     weights: Array  # [M]
     root: Array  # [M, M]: variance that measurements take away is the squared length of root @ covariance
 
-    def correction(self, t: Traits, rows: int = 65_536) -> tuple[Array, Array]:
-        """(mean, variance) of the logarithm of measured ÷ physics, [N]; `rows` are worked on at a time."""
+    def correction(self, t: Traits) -> tuple[Array, Array]:
+        """(mean, variance) of the logarithm of measured ÷ physics, [N]."""
         mean, variance = np.zeros(len(t)), prior_variance(self.terms, t)
-        for start in range(0, len(t), rows):
-            part = slice(start, start + rows)
-            shared = covariance(self.terms, t.take(part), self.landmarks)
-            mean[part] = shared @ self.weights
-            variance[part] -= ((shared @ self.root.T) ** 2).sum(axis=1)
+        for rows, shared in _blocks(self.terms, t, self.landmarks):
+            mean[rows] = shared @ self.weights
+            known = shared @ self.root.T
+            variance[rows] -= np.einsum("ij,ij->i", known, known)
         return mean, np.maximum(variance, 0.0)
 
 

@@ -160,7 +160,7 @@ class _Survey:
     fits: Array
     memory_gib: Array
     usable_gib: Array
-    units: Array  # tokens an hour
+    units: Array  # tokens an hour, 0 where it does not fit
     evidence: Array  # text
 
 
@@ -188,9 +188,12 @@ def _survey(w: Training, shapes: Shapes) -> _Survey:
         recompute=w.recompute,
         chips=chips([accelerator for _, accelerator in shapes.pairs]).take(shape),
     )
-    step = trainer.prediction()
-    tokens = float(w.global_batch_sequences * w.sequence_length)
     memory, usable = training_memory(trainer).total / GIB, constants().assumed.trainable_hbm_share * hw.hbm_bytes / GIB
+    fit = np.flatnonzero(memory <= usable)
+    step = trainer.take(fit).prediction()
+    units, evidence = np.zeros(len(shape), dtype=np.int64), np.full(len(shape), "physics", dtype=object)
+    units[fit] = np.floor(3600 * w.global_batch_sequences * w.sequence_length / step.seconds)
+    evidence[fit] = np.where(step.calibrated, "calibrated", "physics")
     return _Survey(
         shape=shape,
         nodes=nodes.astype(np.int64),
@@ -198,13 +201,13 @@ def _survey(w: Training, shapes: Shapes) -> _Survey:
         fits=memory <= usable,
         memory_gib=memory,
         usable_gib=usable,
-        units=np.floor(3600 * tokens / step.seconds).astype(np.int64),
-        evidence=np.where(step.calibrated, "calibrated", "physics"),
+        units=units,
+        evidence=evidence,
     )
 
 
 def _grid(w: Training, a: Architecture, node: Node) -> Array:
-    """[7, K] nodes, accelerators, scale-up domain, tensor, pipeline, expert parallel, ZeRO stage of each sound layout."""
+    """[7, K] nodes, accelerators, scale-up domain, tensor, pipeline, expert parallel, ZeRO of each sound layout."""
     count = node.accelerators
     most = min(MAX_NODES if node.nic_gbit_per_s > 0 else 1, w.max_accelerators // count)
     sizes = 2 ** np.arange(most.bit_length()) if most else np.zeros(0, dtype=np.int64)

@@ -26,6 +26,7 @@ SHAPE_NOTES = {name: re.compile(rf"\b{name} (\d+)") for name in ("hidden", "laye
 SLICES = re.compile(r"\b(\d+) slice")
 SIZE = re.compile(r"(?:gpt|megatron|maxtext|dense|model)\D*?([\d.]+) ?([bm])\b", re.IGNORECASE)
 HEAD, LEAST_HEADS, VOCABULARY = 128, 16, 51_200
+HIDDEN_PER_LAYER, LARGE_HIDDEN = 150, 3000
 POD_TOKENS = 16_384  # of a micro-batch under XLA, when not stated
 OLD_MICRO_BATCH = 4.0  # of unfused software without a pipeline, when not stated
 ROUNDS = 8.0  # micro-batches a stage, when no global batch is stated
@@ -105,7 +106,8 @@ def _model(text: str, notes: str, billions: float) -> Architecture | InputError:
         return labels.model(text)
     except InputError as error:
         if stated.get("hidden") and stated.get("layers"):
-            return _gpt(text, stated["hidden"], stated["layers"], stated.get("vocab", VOCABULARY))
+            heads = stated.get("heads", max(1, stated["hidden"] // HEAD))
+            return _gpt(text, stated["hidden"], stated["layers"], heads, stated.get("vocab", VOCABULARY))
         size = SIZE.search(text)
         if size:
             return _gpt(
@@ -114,17 +116,18 @@ def _model(text: str, notes: str, billions: float) -> Architecture | InputError:
         return error
 
 
-def _usual_shape(billions: float) -> tuple[int, int]:
-    """(hidden, layers) of a GPT of that size: hidden is about 128 a layer, as in Megatron's published models."""
-    hidden = (billions * 1e9 * 128 / 12) ** (1 / 3)
-    hidden = max(256, round(hidden / 256) * 256)
-    return hidden, max(1, round(billions * 1e9 / (12 * hidden**2)))
+def _usual_shape(billions: float) -> tuple[int, int, int]:
+    """(hidden, layers, heads) of a GPT of that size: hidden is about 150 a layer, as in Megatron's published models."""
+    hidden = (billions * 1e9 * HIDDEN_PER_LAYER / 12) ** (1 / 3)
+    coarse = 8 * HEAD if hidden > LARGE_HIDDEN else 2 * HEAD
+    hidden = max(coarse, round(hidden / coarse) * coarse)
+    return hidden, max(1, round(billions * 1e9 / (12 * hidden**2))), hidden // HEAD
 
 
-def _gpt(name: str, hidden: int, layers: int, vocabulary: int) -> Architecture:
+def _gpt(name: str, hidden: int, layers: int, heads: int, vocabulary: int) -> Architecture:
     fields = {
-        "model_type": "gpt2", "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": 1,
-        "head_dim": hidden, "intermediate_size": 4 * hidden, "vocab_size": vocabulary,
+        "model_type": "gpt2", "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "head_dim": max(1, hidden // heads), "intermediate_size": 4 * hidden, "vocab_size": vocabulary,
         "max_position_embeddings": 2048, "tie_word_embeddings": True,
     }  # fmt: skip
     return from_config(fields, name=name, where="model", source="shape stated with a measurement; GPT-2 otherwise")
