@@ -4,8 +4,6 @@ solver_speed          time, memory and gap of planning each packaged example
 start_up              time until the command helps, the packages are imported, the prices are loaded
 costdata_load         the steps of loading the prices
 exactness             small problems against a second engine, enumeration and the check; 15 minutes
-throughput_accuracy   its throughput against measurements; needs a file
-training_accuracy     the training model against measurements; needs a file
 published             puts the results into docs/benchmarks.md
 """
 
@@ -15,7 +13,7 @@ import sys
 from importlib import import_module
 
 ALONE = ("start_up", "costdata_load", "solver_speed")
-OTHERS = ("exactness", "throughput_accuracy", "training_accuracy", "published")
+OTHERS = ("exactness", "published")
 
 
 def main(arguments: list[str]) -> None:
