@@ -26,13 +26,15 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 Index = np.ndarray[Any, np.dtype[np.int64]]
 Words = np.ndarray[Any, np.dtype[Any]]
 GROUPED_SHARES = {"step": COMPONENTS, "layer": LAYER, "products": ("dense", "experts")}
-WORDS = ("software", "kind", "accelerator", "number", "model", "task", "note", "nature", "extent")
+WORDS = ("software", "kind", "accelerator", "number", "model", "task", "note", "nature", "extent", "chip", "board")
 FIGURES = (
     "hidden", "tensor", "tokens", "sequence", "accelerators", "pipeline", "expert", "context", "recompute",
     "micro_batch", "data",
 )  # fmt: skip
 BLOCK = 2048  # jobs worked on at a time: their covariances fit in a cache
 LEAST_SHARE = 1e-20  # of a step, so that it has a logarithm
+ULTRA = frozenset({"B300", "GB300"})  # the later chip of their kind
+GRACE, CARD = ("GH", "GB2", "GB3"), ("PCIe", "NVL")
 ONE_NODE = 8  # accelerators: their measurements repeat better
 
 
@@ -92,7 +94,8 @@ def traits(jobs: Jobs, marks: Marks, made: Step) -> Traits:
     words = {
         "software": marks.software, "kind": kinds[jobs.machines.kind], "accelerator": marks.accelerator,
         "number": numbers[jobs.recipes.number], "model": marks.model, "task": marks.task, "note": marks.note,
-        "nature": nature, "extent": extent,
+        "nature": nature, "extent": extent, "chip": _chips(marks.accelerator, kinds[jobs.machines.kind]),
+        "board": _boards(marks.accelerator),
     }  # fmt: skip
     logs = {
         "hidden": m.hidden, "tensor": g.tensor_parallel, "tokens": g.micro_tokens, "sequence": g.sequence_length,
@@ -102,6 +105,21 @@ def traits(jobs: Jobs, marks: Marks, made: Step) -> Traits:
     }  # fmt: skip
     figures = np.stack([np.log2(np.broadcast_to(logs[name], len(jobs))) for name in FIGURES])
     return Traits(np.stack([words[name] for name in WORDS]), marks.release, figures, made.shares)
+
+
+def _chips(accelerators: Words, kinds: Words) -> Words:
+    """Which chip: accelerators on different boards share one."""
+    later = np.array([name in ULTRA for name in accelerators.tolist()], dtype=bool)
+    return np.where(later, "ultra", kinds).astype(object)
+
+
+def _boards(accelerators: Words) -> Words:
+    """What the chip sits on: beside a Grace CPU, on a card, or on a baseboard of eight."""
+    names = [
+        "grace" if name.startswith(GRACE) else "card" if name.endswith(CARD) else "module"
+        for name in accelerators.tolist()
+    ]
+    return np.array(names, dtype=object)
 
 
 def prior_variance(terms: Sequence[Term], t: Traits) -> Array:

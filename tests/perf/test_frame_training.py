@@ -113,7 +113,7 @@ def test_flop_are_counted_as_each_software_counts() -> None:
     eight = one(model="LLAMA3_8B", gpu="B200", n_gpus=8, tp=1, pp=1, vp=1, mbs=2, gbs=128)
     assert eight["tflops_per_gpu"] / eight["tokens_per_s_per_gpu"] == pytest.approx(1544 / 29994, rel=0.003)
     mpt = {"model": "MPT-7b", "n_gpus": 8, "fsdp": "FULL_SHARD", "mbs": 6, "gbs": 48, "seq_len": 2048,
-           "gpu": "H100-SXM", "precision": "amp_bf16", "recompute": "none", "software": "llm-foundry (Composer FSDP)"}  # fmt: skip
+           "gpu": "H100-SXM", "precision": "amp_bf16", "recompute": "none", "software": "llm-foundry"}  # fmt: skip
     seven = predict_training(pd.DataFrame([mpt])).iloc[0]
     assert seven["tflops_per_gpu"] / seven["tokens_per_s_per_gpu"] == pytest.approx(459 / 10643, rel=0.003)
 

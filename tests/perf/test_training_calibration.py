@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from benchmarks.calibration import training as calibration
+from benchmarks.calibration.training_search import search, surprise
 from solver.perf.frames.training import predict_training
 from solver.perf.training_fitted import from_mapping
 from solver.perf.training_physics import names
+from solver.perf.training_residual import Term
 
 MODELS = ("MPT-350m", "MPT-1b", "MPT-3b", "MPT-7b")
 
@@ -94,3 +96,16 @@ def test_nothing_measured_is_an_error(made: pd.DataFrame) -> None:
     """A file without a single step time or rate."""
     with pytest.raises(ValueError, match="no row"):
         calibration.measurements(made.drop(columns="step_time_s"))
+
+
+def test_search_never_makes_it_worse(made: pd.DataFrame) -> None:
+    """A spread far too wide is brought down, and rows left out surprise less."""
+    measured = calibration.measurements(made).take(np.arange(0, len(made), 2))
+    wide = Term(sd=3.0, same=("software",)), Term(sd=0.05, same=("model",))
+    settings = calibration.Settings(
+        {"fused": wide, "unfused": ()}, {"fused": 0.3, "unfused": 0.1, "unfused one node": 0.1}
+    )
+    before = surprise(calibration.converged(measured, settings))
+    found, after = search(measured, settings)
+    assert after < before
+    assert found.noise["fused"] < 0.3
