@@ -49,6 +49,11 @@ class Choice:
     cell: tuple[int, int]
 
     @property
+    def fits(self) -> bool:
+        """Whether there is room, however slow it be."""
+        return self.status not in {MEMORY, NODES}
+
+    @property
     def nodes(self) -> int:
         """Of a replica."""
         return int(self.survey.nodes[self.cell[0]])
@@ -199,9 +204,9 @@ def reason(c: Choice, demand: Demand) -> str:
     if c.status == OK:
         return ""
     s, (k, _) = c.survey, c.cell
-    if c.status in (MEMORY, NODES):
+    if not c.fits:
         nodes = f" over {c.nodes} nodes" if c.nodes > 1 else ""
-        have = "" if c.machine.count is None else f" of {c.machine.count} nodes"
+        have = "" if c.machine.count is None else f"; nodes there are: {c.machine.count}"
         return (
             f"HBM capacity: needs {s.memory_gib[c.cell]:.4g} GiB an accelerator at {c.layout}{nodes} in "
             f"{c.precision.name}, {s.usable_gib[k]:.4g} GiB usable{have}"

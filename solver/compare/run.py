@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_MODELS = 40
 NO_PRICE = -1
+USED = ("hbm_bandwidth", "compute", "interconnect")
 
 
 def compare_models(  # noqa: PLR0913 (what is asked, each by keyword)
@@ -144,13 +145,9 @@ def _architectures(models: Any, demand: Demand, precision: str | None) -> dict[s
         if tokens > a.max_context:
             text = f"{model} takes {a.max_context:,} tokens, a request has {tokens:,}"
             raise InputError(text, where="input_tokens + output_tokens", mend="shorten the prompt or the answer")
-        named[_label(str(model), a)] = a
+        other = named.get(a.name)
+        named[a.name if other in {None, a} and a.name.strip() else str(model)] = a  # two files may give one name
     return named
-
-
-def _label(asked: str, a: Architecture) -> str:
-    """The model's name: of the registry, or of its config file."""
-    return a.name if a.name.strip() else asked
 
 
 def _catalog(catalog: Catalog | None, as_of: Any, overrides: Any) -> Catalog:
@@ -247,10 +244,8 @@ def _row(role: str, c: Choice, demand: Demand) -> dict[str, Any]:
         "evidence": str(s.evidence[k]),
         **_memory(c, demand),
         **_latency(c, demand),
-        "hbm_bandwidth_used": float(used.hbm_bandwidth[0, 0]),
-        "compute_used": float(used.compute[0, 0]),
-        "interconnect_used": float(used.interconnect[0, 0]),
-        "prefill_share": float(used.prefill_share[0, 0]),
+        **{f"{name}_used": float(getattr(used, name)[0, 0]) if c.fits else np.nan for name in USED},
+        "prefill_share": float(used.prefill_share[0, 0]) if c.fits else np.nan,
         **_costs(c, demand, used),
     }
 
@@ -260,7 +255,7 @@ def _memory(c: Choice, demand: Demand) -> dict[str, Any]:
     parts, usable = memory_of(one, float(demand.input_tokens + demand.output_tokens), each)
     whole = sum(parts.values())
     return {
-        "fits": bool(c.survey.fits[c.cell]),
+        "fits": c.fits,
         **{f"{name}_gib": size for name, size in parts.items()},
         "total_gib": whole,
         "usable_gib": usable,
@@ -272,15 +267,19 @@ def _latency(c: Choice, demand: Demand) -> dict[str, Any]:
     s, (k, _) = c.survey, c.cell
     made: dict[str, Any] = {}
     for metric, target in (("tpot", demand.tpot_ms), ("ttft", demand.ttft_ms)):
-        mean, sigma = float(getattr(s, f"{metric}_ms")[c.cell]), float(getattr(s, f"{metric}_sigma")[k])
+        mean = float(getattr(s, f"{metric}_ms")[c.cell]) if c.fits else np.nan
+        sigma = float(getattr(s, f"{metric}_sigma")[k])
         made |= {
             f"{metric}_ms": mean,
             f"{metric}_ms_lo": mean * np.exp(-NINETY * sigma),
             f"{metric}_ms_hi": mean * np.exp(NINETY * sigma),
-            f"{metric}_chance": NormalDist().cdf(np.log(target / mean) / sigma) if target and sigma > 0 else np.nan,
+            f"{metric}_chance": NormalDist().cdf(np.log(target / mean) / sigma)
+            if target and c.fits and sigma > 0
+            else np.nan,
         }
     for end, z in (("", 0.0), ("_lo", NINETY), ("_hi", -NINETY)):
-        made[f"output_tokens_per_s{end}"] = float(s.requests_per_s(z)[c.cell]) * demand.output_tokens
+        rate = float(s.requests_per_s(z)[c.cell]) if c.fits else np.nan
+        made[f"output_tokens_per_s{end}"] = rate * demand.output_tokens
     return made
 
 

@@ -40,6 +40,7 @@ FASTER = (1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried to reach a target
 ENGINES = ("vllm", "sglang", "trtllm")
 MOST_ALTERNATIVES = 6
 TOLERANCE = 1e-9
+ALL_RUN = 0.97  # of the sequences in flight: fewer run where some wait for room in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,7 +383,7 @@ def _limited_by(field: Field, cell: tuple[int, int]) -> str:
     (k, g), asked = cell, field.question
     if g + 1 == field.fits.shape[1]:
         return "the largest concurrency considered"
-    if not field.fits[k, g + 1]:
+    if not field.fits[k, g + 1] or field.found.running[k, g + 1] < ALL_RUN * field.concurrency[k, g + 1]:
         return KV
     if field.found.tpot_ms[k, g + 1] > (asked.tpot_ms or np.inf):
         return "TPOT target"

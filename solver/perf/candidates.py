@@ -35,7 +35,7 @@ RATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 NUDGE = 1e-4  # of a rate, to see what it weighs
 ENDLESS = 1e9  # times a rate: never waited for
 LATENCIES = ("layer_s", "moe_layer_s", "step_s", "sequence_s", "collective_latency_s", "first_token_s")
-AT_PEAK = MappingProxyType({"fp4_dense_bytes": 1.0, "fp4_mixed_bytes": 2.0, "mxfp4_bytes": 1.0, "dispatch": 1.0})
+AT_MOST = MappingProxyType({"fp4_dense_bytes": 1.0, "fp4_mixed_bytes": 2.0, "mxfp4_bytes": 1.0, "dispatch": 1.0})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +235,9 @@ def _at_peak(c: Candidates, load: Load, resource: str) -> tuple[Array, Array]:
     alone = c
     for other in RATES:
         alone = alone.faster(other, ENDLESS) if other != resource else alone
-    ideal = _scaled(serving_constants(), dict.fromkeys(LATENCIES, 0.0) | _peaks())
+    known = serving_constants().values
+    fewest = {n: np.minimum(known[n], most) for n, most in AT_MOST.items() if n in known}
+    ideal = ServingConstants(MappingProxyType({**_scaled(serving_constants(), _peaks()).values, **fewest}))
     nothing = alone.faster(resource, ENDLESS).steps(ideal)
     (waits, prompt), (rest, others) = _alone(alone.steps(ideal), load), _alone(nothing, load)
     return waits - rest, prompt - others
@@ -247,10 +249,13 @@ def _alone(made: Steps, load: Load) -> tuple[Array, Array]:
 
 
 def _peaks() -> dict[str, float]:
-    """Constants of a machine that reaches every rate of its data sheet."""
+    """Constants of a machine that reaches every rate of its data sheet.
+
+    Bytes read are those stored, or as few as measurements tell (batches whose tokens agree on experts).
+    """
     names = serving_constants().values
     full = {n: 1.0 for n in names if n.endswith(("_efficiency", "_bandwidth"))}
-    return full | {n: v for n, v in AT_PEAK.items() if n in names} | {"prefill_communication": 1.0}
+    return full | {"prefill_communication": 1.0} | dict.fromkeys(LATENCIES, 0.0)
 
 
 def _scaled(known: ServingConstants, fixed: Mapping[str, float]) -> ServingConstants:

@@ -28,9 +28,11 @@ def to_text(advice: Advice) -> str:
 def _lines(a: Advice) -> Iterator[str]:
     q = a.question
     yield f"{a.model} on {a.machine}"
-    targets = [f"TPOT at most {q.tpot_ms:g} ms"] * (q.tpot_ms is not None)
-    targets += [f"TTFT at most {q.ttft_ms:g} ms"] * (q.ttft_ms is not None)
-    wanted = ", ".join(targets) or "no targets: most throughput for the latency"
+    targets = (("TPOT", q.tpot_ms), ("TTFT", q.ttft_ms))
+    wanted = (
+        ", ".join(f"{name} at most {ms:g} ms" for name, ms in targets if ms is not None)
+        or "no targets: most throughput for the latency"
+    )
     yield f"prompts of {q.input_tokens:,} tokens, answers of {q.output_tokens:,}; {wanted}"
     yield ""
     yield from _point(a)

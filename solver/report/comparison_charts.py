@@ -55,7 +55,7 @@ def intervals(rows: Sequence[dict[str, Any]], name: str, title: str, unit: str, 
     if target is not None:
         at = LEFT + target * scale
         parts += [
-            svg.line(at, 0, at, tall, svg.ALARM, stroke_dasharray="4 3"),
+            svg.line(at, 0, at, tall, svg.ALARM),
             svg.text(at + 4, tall + 12, f"target {target:,g}", "small muted"),
         ]
     for i, r in enumerate(rows):
@@ -66,7 +66,7 @@ def intervals(rows: Sequence[dict[str, Any]], name: str, title: str, unit: str, 
             svg.text(LEFT - 12, y + 20, label(r), anchor="end"),
             svg.line(x[0], y + 15, x[2], y + 15, "#7ba3c4", stroke_width="5"),
             svg.tag("circle", [svg.tag("title", f"{mean:,.4g} {unit}")], cx=x[1], cy=y + 15, r=5.0, fill=svg.ACCENT),
-            svg.text(x[2] + 8, y + 20, f"{mean:,.4g} ({low:,.3g} – {high:,.3g})", "small"),
+            svg.text(x[2] + 8, y + 20, f"{_three(mean)} ({_three(low)} – {_three(high)})", "small"),
         ]
     return svg.figure(name, title, "A dot a way, with its 90 % interval.", (WIDE, tall + 16), parts)
 
@@ -89,15 +89,20 @@ def costs(rows: Sequence[dict[str, Any]], requests_per_hour: float, colours: dic
         parts.append(svg.text(left - 6, y(10**power) + 4, words.usd_short(10**power), "small muted", anchor="end"))
     for share, anchor in ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1.0, "end")):
         at = requests_per_hour * SPAN ** (2 * share - 1)
-        parts.append(svg.text(left + width * share, top + height + 18, f"{at:,.3g}", "small muted", anchor=anchor))
-    parts.append(svg.line(left + width / 2, top, left + width / 2, top + height, svg.MUTED, stroke_dasharray="4 3"))
+        parts.append(svg.text(left + width * share, top + height + 18, _three(at), "small muted", anchor=anchor))
+    parts.append(svg.line(left + width / 2, top, left + width / 2, top + height, svg.MUTED))
     for r, line in zip(rows, lines, strict=True):
         points = [(left + width * i / POINTS, y(v)) for i, v in enumerate(line)]
         parts.append(svg.path(points, fill="none", stroke=colours[label(r)], stroke_width="2"))
-    caption = "requests an hour; the dashed line is the demand asked for"
+    caption = "requests an hour; the dark line is the demand asked for"
     parts.append(svg.text(left + width / 2, top + height + 36, caption, "small muted", anchor="middle"))
     size = (WIDE, top + height + 44)
     return svg.figure("costs", "Cost a month by demand", "One line a way; whole replicas make stairs.", size, parts)
+
+
+def _three(value: float) -> str:
+    """Three figures, thousands separated, without an exponent."""
+    return f"{float(f'{value:.3g}'):,.12g}"
 
 
 def _month(r: dict[str, Any], demand: float) -> float:

@@ -30,7 +30,8 @@ def fragment(report: ComparisonReport) -> str:
 def _context(report: ComparisonReport) -> dict[str, Any]:
     records = list(report.models.records())
     fine = [r for r in records if r["status"] == "ok"]
-    drawn, lines = records[:MOST_DRAWN], _first_of_each(fine)[:MOST_LINES]
+    drawn, fit = records[:MOST_DRAWN], [r for r in records if r["fits"]][:MOST_DRAWN]
+    lines = _first_of_each(fine)[:MOST_LINES]
     colours = svg.series_colours([charts.label(r) for r in lines])
     demand = report.demand
     return {
@@ -46,10 +47,10 @@ def _context(report: ComparisonReport) -> dict[str, Any]:
         "memory": charts.memory(drawn) if drawn else None,
         "memory_colours": charts.PARTS,
         "latency": [
-            ("Time per output token, ms", charts.intervals(drawn, "tpot_ms", "TPOT", "ms", demand.tpot_ms)),
-            ("Time to the first token, ms", charts.intervals(drawn, "ttft_ms", "TTFT", "ms", demand.ttft_ms)),
+            ("Time per output token, ms", charts.intervals(fit, "tpot_ms", "TPOT", "ms", demand.tpot_ms)),
+            ("Time to the first token, ms", charts.intervals(fit, "ttft_ms", "TTFT", "ms", demand.ttft_ms)),
         ]
-        if drawn
+        if fit
         else [],
         "costs": charts.costs(lines, demand.requests_per_hour, colours) if lines else None,
         "cost_colours": colours,
@@ -58,12 +59,15 @@ def _context(report: ComparisonReport) -> dict[str, Any]:
 
 
 def _first_of_each(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The best way of each model, then the others, for as many lines as are drawn."""
-    seen: set[str] = set()
-    best = [r for r in records if not (r["model"] in seen or seen.add(r["model"]))]  # type: ignore[func-returns-value]
-    rest = [r for r in records if r not in best]
-    made = {charts.label(r): r for r in reversed([*best, *rest])}
-    return list(reversed(made.values()))
+    """The best way of each model, then what is cheapest at the demand, then the others; none that reads alike twice."""
+    first = {r["model"]: i for i, r in reversed(list(enumerate(records)))}
+    order = sorted(
+        range(len(records)), key=lambda i: (i != first[records[i]["model"]], "cheapest" not in records[i]["role"])
+    )
+    made: dict[str, dict[str, Any]] = {}
+    for i in order:
+        made.setdefault(charts.label(records[i]), records[i])
+    return list(made.values())
 
 
 def _kpis(report: ComparisonReport) -> list[tuple[str, str, str]]:

@@ -71,7 +71,7 @@ def _row(r: dict[str, Any]) -> dict[str, Any]:
 def interval(r: dict[str, Any], name: str, digits: int) -> tuple[str, str]:
     """A mean, and its 90 % interval."""
     mean, low, high = (words.number(r[name + end], digits) for end in ("", "_lo", "_hi"))
-    return mean, f"{low} – {high}"
+    return mean, "" if low == high == "–" else f"{low} – {high}"
 
 
 def money(r: dict[str, Any], name: str) -> tuple[str, str]:
