@@ -54,7 +54,7 @@ class Observations:
             if not good.any() or not len(mine):
                 continue
             unknown = np.maximum(spread[mine] ** 2 - noise**2, noise**2 / 4)
-            mean, left = _posterior(points[good], values[good], where[mine], unknown.mean(), noise)
+            mean, left = _posterior(points[good], values[good], where[mine], unknown, noise)
             shift[mine], seen[mine] = mean, True
             spread[mine] = np.minimum(spread[mine], np.sqrt(left + noise**2))
         return shift, spread, seen
@@ -66,19 +66,16 @@ def place(load: Load) -> Array:
     return np.asarray(np.log2(np.stack(parts, axis=-1)))
 
 
-def _posterior(x: Array, y: Array, new: Array, unknown: float, noise: float) -> tuple[Array, Array]:
-    """(mean, variance) at `new` [..., 3] after `y` [N] at `x` [N, 3]."""
+def _posterior(x: Array, y: Array, new: Array, unknown: Array, noise: float) -> tuple[Array, Array]:
+    """(mean, variance) at `new` [..., 3], of which `unknown` [...] is not known yet, after `y` [N] at `x` [N, 3]."""
     x, y = x[-MOST:], y[-MOST:]
-    among = _kernel(x, x, unknown) + noise**2 * np.eye(len(x))
-    across = _kernel(new, x, unknown)
-    weights = np.linalg.solve(among, np.moveaxis(across, -1, 0).reshape(len(x), -1))
-    mean = y @ weights
-    left = unknown - np.einsum("nm,nm->m", np.moveaxis(across, -1, 0).reshape(len(x), -1), weights)
-    shape = across.shape[:-1]
-    return mean.reshape(shape), np.maximum(left, 0.0).reshape(shape)
+    values, vectors = np.linalg.eigh(_alike(x, x))
+    across = _alike(new, x) @ vectors
+    weights = across / (np.maximum(values, 0.0) + (noise**2 / unknown)[..., None])
+    return weights @ (vectors.T @ y), np.maximum(unknown * (1.0 - (weights * across).sum(axis=-1)), 0.0)
 
 
-def _kernel(a: Array, b: Array, unknown: float) -> Array:
-    """Covariance [..., N] of points a [..., 3] and b [N, 3]."""
+def _alike(a: Array, b: Array) -> Array:
+    """Correlation [..., N] of points a [..., 3] and b [N, 3]."""
     apart = ((a[..., None, :] - b) ** 2).sum(axis=-1)
-    return np.asarray(unknown * (COMMON_SHARE + (1.0 - COMMON_SHARE) * np.exp(-apart / (2.0 * REACH**2))))
+    return np.asarray(COMMON_SHARE + (1.0 - COMMON_SHARE) * np.exp(-apart / (2.0 * REACH**2)))

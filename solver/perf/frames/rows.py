@@ -109,7 +109,10 @@ class Rows:
         if name in self._twice or name not in self._frame.columns:
             self._cells(name)
             return np.zeros(len(self), dtype=np.int64), [default]
-        found, distinct = pd.factorize(self._frame[name], use_na_sentinel=False)
+        try:
+            found, distinct = pd.factorize(self._frame[name], use_na_sentinel=False)
+        except TypeError:  # lists and the like
+            found, distinct = pd.factorize(np.array(self.texts(name), dtype=object))
         plain, texts = pd.factorize(np.array([_text(cell) or default for cell in distinct], dtype=object))
         return plain[found].astype(np.int64), list(texts)
 

@@ -139,6 +139,9 @@ def read(rows: Rows) -> Read:
     if "tensor_parallel" not in rows:
         rows.fail(np.ones(len(rows), dtype=bool), "tensor_parallel", "is not stated", "give a whole number above 0")
     load = {name: rows.numbers(name, required=True, most=1e9) for name in ("input_tokens", "output_tokens")}
+    for name, tokens in load.items():
+        rows.fail(tokens < 1, name, "is less than a token", "give at least 1")
+        load[name] = np.where(tokens < 1, np.nan, tokens)
     load["concurrency"] = rows.numbers("concurrency", required=True, most=1e7)
     codes, texts = zip(*(rows.codes(name) for name in TEXTS), strict=True)
     which, first = _distinct([*codes, *(numbers[name] for name in WHOLES)])
