@@ -21,8 +21,10 @@ from solver.report.comparison_html import fragment, page
 from solver.report.comparison_terminal import show
 from solver.table import Table
 from tests.report.report_hostile import PAYLOADS
+from tests.report.test_report_browser import BROWSER, Listener, browse, internet, theirs
 from tests.report.test_report_html import check_harmless, words
 
+__all__ = ["internet"]  # a fixture
 NAMES = frozenset(
     {"model", "provider", "region", "node", "accelerator", "reason", "layout", "evidence", "price_source", "role"}
     | {"precision", "option", "small", "large", "small_model", "large_model", "cheaper_at_demand", "verdict"}
@@ -136,3 +138,15 @@ def test_frames(own: ComparisonReport) -> None:
         assert len(own.to_frame(name)) == len(getattr(own, name))
     with pytest.raises(InputError, match="unknown table 'x'"):
         own.to_frame("x")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH: install the package chromium")
+def test_a_browser_runs_and_fetches_nothing(report: ComparisonReport, internet: Listener, tmp_path: Path) -> None:
+    """Hostile names in every cell: the title stays, no policy had to step in, nothing was asked for."""
+    path = tmp_path / "comparison.html"
+    path.write_bytes(page(poisoned(report)).encode("utf-8", "replace"))
+    dom, console = browse(path, internet, "--dump-dom")
+    assert console == ""
+    assert "<title>Models compared</title>" in dom
+    assert "<script" not in dom.lower()
+    assert theirs(internet) == []
