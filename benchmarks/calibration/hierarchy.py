@@ -71,7 +71,7 @@ def weights_of(residual: Array, noise: float) -> Array:
 
 def solve(made: Ridge, y: Array, weight: Array, variances: Variances) -> tuple[Array, Array]:
     """(coefficients [P], fitted values [N])."""
-    prior, noise = _prior(made, _packed(variances)), np.exp(variances.noise)
+    prior, noise = _prior(made, _packed(made, variances)), np.exp(variances.noise)
     precision = weight / noise**2
     normal = _normal(made, precision)
     normal[np.diag_indices_from(normal)] += 1.0 / prior[made.owner]
@@ -85,7 +85,7 @@ def _normal(made: Ridge, precision: Array) -> Array:
 
 def estimate(made: Ridge, y: Array, weight: Array, start: Variances, iterations: int) -> Variances:
     """Standard deviations of greatest marginal likelihood, near the start."""
-    begin = _packed(start)
+    begin = _packed(made, start)
     bounds = [(v - 3.0, v + 3.0) for v in begin]
     found = minimize(
         _cost,
@@ -104,8 +104,8 @@ def _levels(made: Ridge) -> list[str]:
     return list(dict.fromkeys(level for level, _ in made.families))
 
 
-def _packed(v: Variances) -> Array:
-    return np.array([*v.levels.values(), v.slope, v.noise])
+def _packed(made: Ridge, v: Variances) -> Array:
+    return np.array([*(v.levels[level] for level in _levels(made)), v.slope, v.noise])
 
 
 def _is_slope(made: Ridge) -> Array:
