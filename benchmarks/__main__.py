@@ -1,6 +1,7 @@
 """Runs the benchmarks: `python -m benchmarks [NAME [ARGUMENTS]]`; all that need no file of measurements by default.
 
 solver_speed          time, memory and gap of planning each packaged example
+perf_speed            evaluations a second of the serving model, and the modes of a model over the catalogue
 start_up              time until the command helps, the packages are imported, the prices are loaded
 costdata_load         the steps of loading the prices
 exactness             small problems against a second engine, enumeration and the check; 15 minutes
@@ -12,7 +13,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALONE = ("start_up", "costdata_load", "solver_speed")
+ALONE = ("start_up", "costdata_load", "solver_speed", "perf_speed")
 OTHERS = ("exactness", "published")
 
 

@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from solver.perf import predict_memory, predict_serving, predict_throughput, predict_training
+from solver.perf.frames.memory import measured_gib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-GIB_PER_GB = 1e9 / 2**30
 MOST_REASONS = 12
 
 
@@ -79,9 +79,7 @@ def training(frame: pd.DataFrame, found: pd.DataFrame) -> dict[str, Metric]:
 
 def memory(frame: pd.DataFrame, found: pd.DataFrame) -> dict[str, Metric]:
     """Peak memory of an accelerator."""
-    unit = frame["unit"].fillna("GB") if "unit" in frame else pd.Series("GB", index=frame.index)
-    factor = np.where(unit.str.startswith("GiB"), 1.0, GIB_PER_GB)
-    return {"peak": _metric(_column(frame, "peak_gb") * factor, found, "peak_gib")}
+    return {"peak": _metric(measured_gib(frame), found, "peak_gib")}
 
 
 SUBJECTS: Mapping[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], Any, tuple[str, ...]]] = {
@@ -90,6 +88,13 @@ SUBJECTS: Mapping[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], Any, tuple[
     "training": (predict_training, training, ("split", "family", "software", "model", "gpu", "precision")),
     "memory": (predict_memory, memory, ("split", "kind", "model", "gpu", "source", "oom")),
 }
+
+
+def metrics_of(subject: str, frame: pd.DataFrame) -> dict[str, Metric]:
+    """Measured and predicted values of a file."""
+    predict, score, _ = SUBJECTS[subject]
+    made: dict[str, Metric] = score(frame, predict(frame))
+    return made
 
 
 def record(subject: str, frame: pd.DataFrame) -> tuple[list[str], dict[str, Any]]:

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import least_squares, minimize
 
 from benchmarks.calibration import hierarchy
-from solver.perf.corrections import ALL, DOUBLING, LEVELS, Residuals, doublings, residuals_of
+from solver.perf.corrections import ALL, DOUBLING, LEVELS, Residuals, doublings, groups_of, residuals_of
 from solver.perf.frames.rows import Rows
 from solver.perf.frames.serving import NINETY, read, setups_of
 from solver.perf.serving import TPOT_TERMS, TTFT_TERMS, Load, terms
@@ -73,22 +73,22 @@ PRIORS: Mapping[str, Prior] = {
     "index_share": Prior(0.15, "of a cached token", 1.0),
     "dispatch": Prior(1.0, TIMES, 0.5, 0.3),
     "expert_reduce": Prior(1.0, TIMES, 0.5, 0.3),
-    "prefill_interference": Prior(0.8, TIMES, 0.3, 0.7),
+    "prefill_interference": Prior(0.8, TIMES, 0.6, 1.2),
     "prefill_efficiency": Prior(0.6, SHARE, 0.25, 0.25, 0.2),
     "prefill_expert_efficiency": Prior(0.6, TIMES, 0.4, 0.3, 0.2),
     "prefill_attention_efficiency": Prior(0.4, SHARE, 0.4, 0.2, 0.2),
     "prefill_communication": Prior(0.5, "share not hidden", 0.5, 0.4),
-    "first_token_s": Prior(0.02, SECONDS, 1.0, 1.0),
-    "queue_by_load": Prior(0.3, TIMES, 1.0, 0.7),
-    "queue_by_burst": Prior(0.2, TIMES, 1.0, 1.0),
-    "queue_power": Prior(0.65, "exponent", 0.2, 0.2),
-    "decode_before_first": Prior(1.5, "decode steps", 1.0, 0.7),
+    "first_token_s": Prior(0.02, SECONDS, 3.0, 3.0),
+    "queue_by_load": Prior(0.3, TIMES, 3.0, 2.0),
+    "queue_by_burst": Prior(0.2, TIMES, 3.0, 3.0),
+    "queue_power": Prior(0.65, "exponent", 0.4, 0.4),
+    "decode_before_first": Prior(1.5, "decode steps", 3.0, 2.0),
     "cache_room": Prior(1.15, TIMES, 0.15, 0.1),
     "held_output": Prior(0.6, "share of the answer", 0.3, 0.2),
 }
 TTFT_WEIGHT = 0.5  # of a residual of log TTFT beside one of log TPOT
 FAR = 0.1  # residual from which a row counts less
-PRIOR_WEIGHT = 0.2
+PRIOR_WEIGHT = 0.6
 WIDE = (ALL, DOUBLING, *"0123")
 WANTED: Mapping[str, Sequence[str]] = {  # basis functions of a level: common, by doubling of ranks, by share of a term
     "engine": WIDE,
@@ -147,7 +147,7 @@ def data(frame: pd.DataFrame) -> Data:
         setups=setups_of(found.labels).take(found.which[good]),
         load=found.load.take(good),
         log={m: np.log(frame[f"{m}_ms"].to_numpy(dtype=np.float64)[good] / 1e3) for m in ("tpot", "ttft")},
-        keys={level: np.array([key(label) for label in labels], dtype=object) for level, key in LEVELS.items()},
+        keys={level: np.array(groups, dtype=object) for level, groups in groups_of(labels).items()},
         doublings=doublings(labels),
     )
 
@@ -332,6 +332,12 @@ def keep_out(d: Data, name: str, variances: Mapping[str, hierarchy.Variances]) -
         physics={m: np.concatenate([p.physics[m] for p in pieces]) for m in ("tpot", "ttft")},
         new={level: np.concatenate([p.new[level] for p in pieces]) for level in LEVELS},
     )
+
+
+def sigma_of(new: Mapping[str, Array], residuals: Residuals) -> Array:
+    """Standard deviation of each row [N] from which of its groups are new."""
+    variance = residuals.spread[""] ** 2 + sum(residuals.spread[level] ** 2 * new[level] for level in LEVELS)
+    return np.asarray(residuals.scale * np.sqrt(variance))
 
 
 def spreads(held: Mapping[str, Held], metric: str, noise: float) -> tuple[dict[str, float], float]:

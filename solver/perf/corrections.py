@@ -18,7 +18,7 @@ from .serving import TPOT_TERMS, TTFT_TERMS, Corrections
 from .steps import fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from .architectures import Architecture
 
@@ -65,25 +65,31 @@ class Label:
         return f"{self.engine} {self.version or 'unstated'}"
 
 
-def _joined(*names: str) -> Callable[[Label], str]:
-    return lambda label: " | ".join(str(getattr(label, name)) for name in names)
-
-
-LEVELS: Mapping[str, Callable[[Label], str]] = MappingProxyType(
+LEVELS: Mapping[str, tuple[str, ...]] = MappingProxyType(  # what a level's groups are told apart by
     {
-        "engine": _joined("engine", "generation"),
-        "attention": _joined("engine", "kind"),
-        "precision": _joined("engine", "generation", "precision", "kind"),
-        "model": _joined("shape"),
-        "accelerator": _joined("accelerator"),
-        "release": _joined("release"),
-        "layout": _joined("engine", "generation", "kind", "layout"),
-        "model layout": _joined("shape", "engine", "layout"),
-        "model machine": _joined("shape", "engine", "accelerator", "precision"),
-        "model release": _joined("release", "shape", "accelerator"),
-        "deployment": _joined("shape", "accelerator", "engine", "precision", "layout"),
+        "engine": ("engine", "generation"),
+        "attention": ("engine", "kind"),
+        "precision": ("engine", "generation", "precision", "kind"),
+        "model": ("shape",),
+        "accelerator": ("accelerator",),
+        "release": ("release",),
+        "layout": ("engine", "generation", "kind", "layout"),
+        "model layout": ("shape", "engine", "layout"),
+        "model machine": ("shape", "engine", "accelerator", "precision"),
+        "model release": ("release", "shape", "accelerator"),
+        "deployment": ("shape", "accelerator", "engine", "precision", "layout"),
     }
 )
+TRAITS = tuple(dict.fromkeys(name for names in LEVELS.values() for name in names))
+
+
+def groups_of(labels: Sequence[Label]) -> dict[str, list[str]]:
+    """The groups of set-ups by level, [K] each."""
+    traits = {name: [str(getattr(label, name)) for label in labels] for name in TRAITS}
+    return {
+        level: [" | ".join(parts) for parts in zip(*(traits[name] for name in names), strict=True)]
+        for level, names in LEVELS.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +117,13 @@ def corrections(
 ) -> tuple[Corrections, list[str]]:
     """Corrections [K] of set-ups, and what each rests on."""
     found = residuals or packaged_residuals()
-    keys = {level: [read(label) for label in labels] for level, read in LEVELS.items()}
+    keys = groups_of(labels)
     wide = doublings(labels)
     tpot, tpot_sigma = _factors(found["tpot"], keys, TPOT_TERMS, wide)
     ttft, ttft_sigma = _factors(found["ttft"], keys, TTFT_TERMS, wide)
     made = Corrections(
-        tpot=tuple(tpot),
-        ttft=tuple(ttft),
+        tpot=tuple(np.exp(tpot)),
+        ttft=tuple(np.exp(ttft)),
         tpot_sigma=tpot_sigma,
         ttft_sigma=ttft_sigma,
     )
@@ -127,11 +133,6 @@ def corrections(
 def doublings(labels: Sequence[Label]) -> Array:
     """Doublings of tensor parallelism beyond MIDDLE [K]."""
     return np.log2(np.array([label.layout[0] for label in labels], dtype=np.float64)) - MIDDLE
-
-
-def deployment(label: Label) -> str:
-    """What measurements of one deployment share."""
-    return LEVELS["deployment"](label)
 
 
 def noise_of(metric: str, residuals: Mapping[str, Residuals] | None = None) -> float:

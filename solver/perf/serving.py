@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .steps import Steps
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-HALVINGS = 40  # of the interval of concurrencies, when load is given as a rate
-MOST_IN_FLIGHT = 1e5
+HALVINGS = 60  # of the interval of concurrencies, when load is given as a rate
+LEAST_IN_FLIGHT, MOST_IN_FLIGHT = 1e-6, 1e5
 FULL = 0.98  # load that queueing formulas stop at
 TPOT_TERMS = ("products", "attention", "launch", "interference")
 TTFT_TERMS = ("first", "prefill", "queue", "wait")
@@ -37,10 +37,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrections:
-    """What measurements add to the physics: logarithms, arrays that broadcast with the set-ups.
+    """What measurements add to the physics: arrays that broadcast with the set-ups.
 
-    `tpot` and `ttft` are log factors of the TPOT_TERMS and TTFT_TERMS; the sigmas are standard deviations of the log
-    of a measured value over a predicted one.
+    `tpot` and `ttft` are factors of the TPOT_TERMS and TTFT_TERMS; the sigmas are standard deviations of the log of a
+    measured value over a predicted one.
     """
 
     tpot: tuple[Array, ...]
@@ -102,9 +102,9 @@ def terms(steps: Steps, load: Load, options: Options | None = None) -> tuple[tup
     tpot = products + attention + launch + interference
     busy = np.minimum(running * share / (answer * tpot + prefill), FULL)
     first = steps.first_token_s + steps.decode_before_first * step
-    others = np.maximum(running / (steps.stages * steps.ranks) - 1.0, 0.0)  # that a rank also serves
-    burst = steps.queue_by_burst * others**steps.queue_power
-    queue = prefill * (steps.queue_by_load * busy * np.sqrt(others) + together * burst)
+    crowd = np.maximum(running / (steps.stages * steps.ranks), 1.0)  # on a rank; less one *after* the power, for a
+    burst = steps.queue_by_burst * (crowd**steps.queue_power - 1.0)  # second sequence's slope to be finite
+    queue = prefill * (steps.queue_by_load * busy * (np.sqrt(crowd) - 1.0) + together * burst)
     begun = first + prefill + queue
     wait = np.maximum(load.concurrency / running - 1.0, 0.0) * (answer * tpot + begun)
     return (products, attention, launch, interference), (first, prefill, queue, wait)
@@ -156,7 +156,7 @@ def concurrency_at(
         return predict(steps, given, corrections)
 
     low, high = np.broadcast_arrays(np.ones(()), requests_per_s * MOST_IN_FLIGHT)
-    low, high = np.ones_like(high), np.full_like(high, MOST_IN_FLIGHT)
+    low, high = np.full_like(high, LEAST_IN_FLIGHT), np.full_like(high, MOST_IN_FLIGHT)
     for _ in range(HALVINGS):
         middle = np.sqrt(low * high)
         enough = at(middle).requests_per_s >= requests_per_s
@@ -178,4 +178,4 @@ def _accepted(given: Options) -> float | Array:
 def _sum(parts: tuple[Array, ...], factors: tuple[Array, ...] | None) -> Array:
     if factors is None:
         return np.asarray(sum(parts))
-    return np.asarray(sum(np.exp(u) * part for part, u in zip(parts, factors, strict=True)))
+    return np.asarray(sum(factor * part for part, factor in zip(parts, factors, strict=True)))

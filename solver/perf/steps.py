@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 ENGINES = ("trtllm", "sglang", "vllm", "")  # the last is none in particular
-CORNER = 40.0  # norm that rounds the corner between the sequences wanted and those the cache holds
+CORNER_SQUARINGS = 5  # a 32-norm rounds the corner between the sequences wanted and those the cache holds
 NVLINK_BYTES_PER_S = 100e9  # slower scale-up links are PCIe
 PCIE_LATENCY = 3.0  # collectives over PCIe have no direct-access kernels
 SCALEOUT_LATENCY_S = 2.5e-5
@@ -150,8 +150,12 @@ class Steps:
 
     def running(self, concurrency: Array, input_tokens: Array, output_tokens: Array) -> Array:
         """Sequences that run of those in flight: the lesser of `concurrency` and what the cache holds, rounded."""
-        ratio = concurrency / self.capacity(input_tokens, output_tokens)
-        return concurrency * (1.0 + ratio**CORNER) ** (-1.0 / CORNER)
+        capacity = self.capacity(input_tokens, output_tokens)
+        less, more = np.minimum(concurrency, capacity), np.maximum(concurrency, capacity)
+        near = less / more
+        for _ in range(CORNER_SQUARINGS):
+            near = near * near
+        return np.asarray(less * np.exp(np.log1p(near) / -(2.0**CORNER_SQUARINGS)))
 
     def _touched(self, tokens: Array) -> Array:
         """Share of the experts that `tokens` touch."""

@@ -100,7 +100,9 @@ def survey(
     hw = hardware(shapes.pairs).take(shape)
     room = sequences_that_fit(a, p, layout, context, hw.hbm_bytes)
     grid = np.broadcast_to(GRID, (len(shape), len(GRID)))
-    added, evidence = corrections(_labels(a, p, shapes, rows, engine))
+    labels, which = _labels(a, p, shapes, rows, engine)
+    added, evidence = corrections(labels)
+    added = added.take(which)
     model = steps(setups([a], [p], hw, layout, ENGINES.index(engine)), serving_constants())
     load = Load(
         concurrency=grid, input_tokens=np.asarray(float(input_tokens)), output_tokens=np.asarray(float(output_tokens))
@@ -121,7 +123,7 @@ def survey(
         tpot_ms=predicted.tpot_ms,
         ttft_sigma=added.ttft_sigma,
         tpot_sigma=added.tpot_sigma,
-        evidence=np.array(evidence, dtype=object),
+        evidence=np.array(evidence, dtype=object)[which],
         output_tokens=output_tokens,
         prefill_s=np.broadcast_to(predicted.prefill_s, grid.shape),
         concurrency=grid * engines[:, None],
@@ -149,16 +151,24 @@ def _powers(limit: int) -> list[int]:
     return [1 << k for k in range(limit.bit_length())]
 
 
-def _labels(a: Architecture, p: Precision, shapes: Shapes, rows: Sequence[tuple[int, ...]], engine: str) -> list[Label]:
-    """One a candidate of (shape, tensor, pipeline, attention data, expert parallel, engines)."""
-    return [
+def _labels(
+    a: Architecture, p: Precision, shapes: Shapes, rows: Sequence[tuple[int, ...]], engine: str
+) -> tuple[list[Label], Array]:
+    """(distinct labels, int [K] of each candidate) of candidates (shape, tensor, pipeline, data, expert, engines)."""
+    accelerators = [accelerator for _, accelerator in shapes.pairs]
+    told = [(accelerators[shape].name, layout) for shape, *layout, _ in rows]
+    known: dict[tuple[str, tuple[int, ...]], int] = {}
+    which = [known.setdefault((name, tuple(layout)), len(known)) for name, layout in told]
+    narrow = {accelerator.name: accelerator.fp4_tflop_per_s > 0 for accelerator in accelerators}
+    labels = [
         Label(
             architecture=a,
-            accelerator=shapes.pairs[shape][1].name,
-            generation=int(shapes.pairs[shape][1].fp4_tflop_per_s > 0),
+            accelerator=name,
+            generation=int(narrow[name]),
             precision=p.name,
             engine=engine,
             layout=(tensor, stages, ranks, experts),
         )
-        for shape, tensor, stages, ranks, experts, _ in rows
+        for name, (tensor, stages, ranks, experts) in known
     ]
+    return labels, np.array(which, dtype=np.int64)

@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solver.perf import architecture, registry
-from solver.perf.constants import PRECISIONS, constants, precision
+from solver.perf.constants import PRECISIONS, precision
 from solver.perf.hardware import Hardware, Layout
-from solver.perf.serving import Engine, Prediction
+from solver.perf.serving import Load, Options, Prediction, concurrency_at
+from solver.perf.serving import predict as predicted
+from solver.perf.setups import setups
+from solver.perf.steps import ENGINES, Steps, serving_constants, steps
 
 Machine = Callable[..., Hardware]
 Layouts = Callable[..., Layout]
@@ -31,13 +34,26 @@ MODELS = (
 GRID = np.array([[1.0, 2.0, 8.0, 32.0, 128.0, 512.0]])
 
 
+def model_of(hw: Hardware, laid: Layout, model: str, stored: str = "bf16", engine: str = "vllm") -> Steps:
+    """Steps of one row, against a grid."""
+    made = setups([architecture(model)], [precision(stored)], hw, laid, ENGINES.index(engine))
+    return steps(made, serving_constants()).take((slice(None), None))
+
+
+def load_of(concurrency: Any, prompt: float, answer: float) -> Load:
+    """A load of one prompt and answer length."""
+    return Load(
+        concurrency=np.asarray(concurrency, dtype=float),
+        input_tokens=np.asarray(float(prompt)),
+        output_tokens=np.asarray(float(answer)),
+    )
+
+
 def predict(
     hw: Hardware, laid: Layout, model: str, stored: str = "bf16", lengths: tuple[int, int] = (1000, 200)
 ) -> Prediction:
     """Predictions of one row over the grid."""
-    columns: dict[str, Any] = {"hardware": hw.column(), "layout": laid.column()}
-    engine = Engine(architecture=architecture(model), precision=precision(stored), constants=constants(), **columns)
-    return engine.predict(GRID, float(lengths[0]), float(lengths[1]))
+    return predicted(model_of(hw, laid, model, stored), load_of(GRID, *lengths))
 
 
 @pytest.mark.parametrize("name", ["A100-80", "H100", "B200"])
@@ -104,12 +120,21 @@ def test_better_hardware_is_never_slower(
 def test_more_context_is_never_faster(
     machine: Machine, layout: Layouts, model: str, prompt: int, answer: int, more: int
 ) -> None:
-    """A longer prompt raises both latencies and lowers the rate."""
-    short = predict(machine("H100"), layout(tensor=8), model, "fp8", (prompt, answer))
-    long = predict(machine("H100"), layout(tensor=8), model, "fp8", (prompt + more, answer))
-    for field in ("ttft_ms", "tpot_ms", "prefill_s"):
-        assert (getattr(long, field) >= getattr(short, field) * (1 - 1e-9)).all(), field
+    """A longer prompt raises the whole latency and lowers the rate; where all fit, it raises TPOT too.
+
+    (Where the cache holds fewer of longer sequences, fewer run at once, and those that run may run faster.)
+    """
+    hw, laid = machine("H100"), layout(tensor=8)
+    short = predict(hw, laid, model, "fp8", (prompt, answer))
+    long = predict(hw, laid, model, "fp8", (prompt + more, answer))
+    assert (long.prefill_s >= short.prefill_s * (1 - 1e-9)).all()
     assert (long.requests_per_s <= short.requests_per_s * (1 + 1e-9)).all()
+    total = [p.ttft_ms + (answer - 1) * p.tpot_ms for p in (short, long)]
+    assert (total[1] >= total[0] * (1 - 1e-9)).all()
+    room = model_of(hw, laid, model, "fp8").capacity(np.asarray(float(prompt + more)), np.asarray(float(answer)))
+    fits = 0.5 * room >= GRID
+    assert (long.tpot_ms >= short.tpot_ms * (1 - 1e-9))[fits].all()
+    assert (long.ttft_ms >= short.ttft_ms * (1 - 1e-9))[fits].all()
 
 
 @QUICK
@@ -148,3 +173,68 @@ def test_every_architecture_is_finite(machine: Machine, layout: Layouts, stored:
                     values = getattr(found, field.name)
                     assert np.isfinite(values).all(), (model, field.name)
                     assert (values > 0).all(), (model, field.name)
+
+
+def test_a_prompt_in_the_cache_is_quicker_than_a_new_one(machine: Machine, layout: Layouts) -> None:
+    """Three quarters of 8,000 tokens cached: less than half of the prefill is left, and more than a quarter."""
+    model = model_of(machine("H100"), layout(tensor=4), "llama-3.1-70b", "fp8")
+    new = predicted(model, load_of(GRID, 8000, 500))
+    hit = predicted(model, load_of(GRID, 8000, 500), options=Options(prefix_hit_rate=0.75))
+    assert (hit.prefill_s < 0.5 * new.prefill_s).all()
+    assert (hit.prefill_s > 0.25 * new.prefill_s * 0.9).all()
+    assert (hit.ttft_ms < new.ttft_ms).all()
+    assert (hit.requests_per_s > new.requests_per_s).all()
+
+
+def test_chunks_cost_their_launches_and_their_weights(machine: Machine, layout: Layouts) -> None:
+    """A prompt in chunks is never quicker, and the smaller the chunk the dearer."""
+    model = model_of(machine("H100"), layout(tensor=4), "llama-3.1-70b", "fp8")
+    tokens = np.asarray(8192.0)
+    whole, large, small = (float(model.prefill_s(tokens, 0.0, c)[0, 0]) for c in (np.inf, 2048.0, 256.0))
+    assert whole <= large < small
+
+
+def test_speculation_helps_a_lone_sequence_and_not_a_full_batch(machine: Machine, layout: Layouts) -> None:
+    """Four tokens drafted at 80 %: (1 − 0.8⁵) ÷ 0.2 = 3.36 a step; a batch bound by arithmetic gains less."""
+    model = model_of(machine("H100"), layout(tensor=8), "llama-3.1-70b", "bf16")
+    load = load_of([[1.0, 2048.0]], 200, 2000)
+    plain = predicted(model, load).tpot_ms
+    drafted = predicted(model, load, options=Options(draft_tokens=4, draft_acceptance=0.8, draft_cost=0.05)).tpot_ms
+    gain = (plain / drafted)[0]
+    assert 2.0 < gain[0] < 3.3617
+    assert gain[1] < 0.75 * gain[0]
+
+
+def test_engines_apart_have_no_interference(machine: Machine, layout: Layouts) -> None:
+    """With prompts computed elsewhere, decode steps are those of the running sequences alone."""
+    model = model_of(machine("H100"), layout(tensor=8), "llama-3.1-70b", "fp8")
+    load = load_of(GRID, 4000, 200)
+    products, attention, launch = model.decode_terms(
+        model.running(load.concurrency, load.input_tokens, load.output_tokens), np.asarray(4100.0)
+    )
+    apart = predicted(model, load, options=Options(disaggregated=True))
+    assert apart.tpot_ms == pytest.approx(1e3 * (products + attention + launch))
+    assert (apart.tpot_ms[:, 1:] < predicted(model, load).tpot_ms[:, 1:]).all()
+
+
+def test_open_load_is_littles_law(machine: Machine, layout: Layouts) -> None:
+    """In flight = rate × latency; beyond the engine's rate nothing is in equilibrium."""
+    model = model_of(machine("H100"), layout(tensor=8), "llama-3.1-70b", "fp8")
+    load = load_of(0.0, 1000, 200)
+    rate = np.array([[0.1, 1.0, 5.0, 1e6]])
+    flight, ttft = concurrency_at(model, rate, load)
+    found = predicted(model, load_of(flight[:, :3], 1000, 200))
+    assert flight[0, :3] == pytest.approx((rate[:, :3] * (found.ttft_ms + 199 * found.tpot_ms) / 1e3)[0], rel=1e-6)
+    assert np.isinf(flight[0, 3])
+    assert np.isinf(ttft[0, 3])
+    assert (np.diff(ttft[0, :3]) > 0).all()
+
+
+def test_a_full_cache_makes_the_rest_wait(machine: Machine, layout: Layouts) -> None:
+    """Llama-3.1-70B in FP8 on one H200-like machine holds some dozens of 9,000-token sequences; the others queue."""
+    model = model_of(machine("H100", hbm_bytes=141 / 80), layout(), "llama-3.1-70b", "fp8")
+    room = float(model.capacity(np.asarray(8192.0), np.asarray(1024.0))[0, 0])
+    assert 20 < room < 80
+    found = predicted(model, load_of([[room / 4, room * 4]], 8192, 1024))
+    assert found.running[0] == pytest.approx([room / 4, room], rel=0.03)
+    assert found.ttft_ms[0, 1] > 2 * 1024 * found.tpot_ms[0, 1]  # three lives of a sequence, and its own prompt

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import InputError
 from .. import labels
 from ..constants import PRECISIONS
-from ..corrections import MEASURED, Label, corrections, deployment, noise_of
+from ..corrections import MEASURED, Label, corrections, groups_of, noise_of
 from ..hardware import Layout, of_accelerators
 from ..observations import Observations, place
 from ..serving import Load, interval, predict
@@ -118,7 +118,7 @@ def predict_with(
     said = np.array(evidence, dtype=object)[found.which]
     if observations is not None:
         known = _observations(observations, constants, residuals)
-        names = [deployment(label) for label in found.labels]
+        names = groups_of(found.labels)["deployment"]
         for metric, values in tuple(means.items()):
             where = [names[u] for u in found.which]
             shift, sigmas[metric], seen = known.shift(
@@ -206,7 +206,7 @@ def _observations(
         return Observations(places={}, tpot={}, ttft={})
     coefficients = steps(setups_of(found.labels), constants or serving_constants())
     means, _ = means_of(found, coefficients, corrections(found.labels, residuals)[0])
-    names = np.array([deployment(label) for label in found.labels], dtype=object)[found.which]
+    names = np.array(groups_of(found.labels)["deployment"], dtype=object)[found.which]
     groups = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names)}
     off = {metric: np.log(measured[metric] / means[metric]) for metric in measured}
     where = place(found.load)
