@@ -17,7 +17,7 @@ from solver.perf.corrections import (
     Label,
     Residuals,
     corrections,
-    deployment,
+    groups_of,
     noise_of,
     packaged_residuals,
     residuals_of,
@@ -36,6 +36,11 @@ def label(model: str = LLAMA, **changes: Any) -> Label:
     return Label(architecture=architecture(model), **(usual | changes))
 
 
+def group(level: str, made: Label | None = None) -> str:
+    """The group of a set-up."""
+    return groups_of([made or label()])[level][0]
+
+
 def with_groups(groups: dict[str, Any], scale: float = 1.0) -> dict[str, Residuals]:
     """TPOT has these groups; TTFT has none."""
     return {"tpot": Residuals(groups=groups, spread=SPREAD, scale=scale), "ttft": NONE}
@@ -48,7 +53,7 @@ def logs(groups: dict[str, Any], *labels: Label) -> Any:
 
 def test_names_of_groups() -> None:
     """A group is told by what its level looks at, and by nothing else."""
-    made = {level: read(label()) for level, read in LEVELS.items()}
+    made = {level: groups[0] for level, groups in groups_of([label(), label(version="")]).items()}
     shape = f"{architecture(LLAMA).family} 80×8192"
     assert made == {
         "engine": "trtllm | 0",
@@ -63,8 +68,8 @@ def test_names_of_groups() -> None:
         "model release": f"trtllm 1.1.0 | {shape} | H100",
         "deployment": f"{shape} | H100 | trtllm | fp8 | (4, 1, 1, 1)",
     }
-    assert deployment(label()) == made["deployment"]
-    assert LEVELS["release"](label(version="")) == "trtllm unstated"
+    assert list(made) == list(LEVELS)
+    assert groups_of([label(), label(version="")])["release"] == ["trtllm 1.1.0", "trtllm unstated"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,7 @@ def test_variants_of_a_model_are_one(one: str, other: str, same: bool) -> None:
     """Tuned or quantised, the shape is the same; another size is another model."""
     made = [dataclasses.replace(label(), architecture=labels.model(name)) for name in (one, other)]
     assert (made[0].shape == made[1].shape) is same
-    assert (deployment(made[0]) == deployment(made[1])) is same
+    assert (group("deployment", made[0]) == group("deployment", made[1])) is same
 
 
 @pytest.mark.parametrize(
@@ -140,7 +145,7 @@ def test_doublings_of_ranks(ranks: int, beyond: float) -> None:
 
 def test_what_was_not_measured_widens() -> None:
     """σ² = 0.1² of a measurement and that of each level without the group: 0.01² (1² + … + 11²) = 0.0506 for all."""
-    everything = {level: {read(label()): {ALL: 0.0}} for level, read in LEVELS.items()}
+    everything = {level: {group(level): {ALL: 0.0}} for level in LEVELS}
 
     def sigma(groups: dict[str, Any], made: Label | None = None, scale: float = 1.0) -> float:
         return float(corrections([made or label()], with_groups(groups, scale))[0].tpot_sigma[0])
@@ -158,7 +163,7 @@ def test_evidence() -> None:
     """Measured: the deployment. Calibrated: its engine on the generation, and its kind of attention. Else physics."""
     engine = {"engine": {"trtllm | 0": {ALL: 0.0}}}
     attention = {"attention": {"trtllm | dense": {ALL: 0.0}}}
-    same = {"deployment": {deployment(label()): {ALL: 0.0}}}
+    same = {"deployment": {group("deployment"): {ALL: 0.0}}}
 
     def said(groups: dict[str, Any], *labels: Label) -> list[str]:
         return corrections(labels or [label()], with_groups(groups))[1]
