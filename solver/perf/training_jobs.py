@@ -24,13 +24,11 @@ KINDS = ("ampere", "hopper", "blackwell", "tpu", "other")  # classes of accelera
 POWER_W = (400.0, 700.0, 1100.0)  # of the ordinary accelerator of the first kinds
 POWER_RANGE = (0.7, 1.3)  # beyond it power tells another chip, not another clock
 DOMAINS = {"GB200": 72.0, "GB300": 72.0, "TPU-v4": 4096.0, "TPU-v5e": 256.0, "TPU-v5p": 8960.0, "TPU-v6e": 256.0}
-SCALEOUT_GB_PER_S = {
-    "A100-40": 25.0,
-    "A100-80": 25.0,
-    "B300": 100.0,
-    "GB300": 100.0,
-}  # usual network of one accelerator
-NODE, USUAL_GB_PER_S, POD_GB_PER_S = 8.0, 50.0, 6.0
+NODE, POD = 8.0, 256.0  # accelerators that scale-up links join, when not listed
+# The usual network of one accelerator, GB/s; else by kind: pods are joined by the data centre's, cards by slower ones.
+SCALEOUT_GB_PER_S = {"A100-40": 25.0, "A100-80": 25.0, "B300": 100.0, "GB300": 100.0}
+USUAL_GB_PER_S, POD_GB_PER_S, CARD_GB_PER_S = 50.0, 6.0, 12.5
+CARD_SCALEUP_GB_PER_S = 100.0  # slower links are PCIe
 HYBRID = "nemotron_h"  # family whose layers are a mixer or an FFN, not both
 
 
@@ -203,21 +201,22 @@ def _machines(found: Sequence[Accelerator]) -> Machines:
         return np.array(values, dtype=np.float64) * scale
 
     kinds = [kind(a) for a in found]
-    network = [
-        SCALEOUT_GB_PER_S.get(a.name, POD_GB_PER_S if k == "tpu" else USUAL_GB_PER_S)
-        for a, k in zip(found, kinds, strict=True)
-    ]
     return Machines(
         bf16_flop_per_s=column([a.bf16_tflop_per_s for a in found], 1e12),
         fp8_flop_per_s=column([a.fp8_tflop_per_s for a in found], 1e12),
         fp4_flop_per_s=column([a.fp4_tflop_per_s for a in found], 1e12),
         hbm_bytes_per_s=column([a.hbm_gb_per_s for a in found], 1e9),
         scaleup_bytes_per_s=column([max(1.0, a.scaleup_gb_per_s) for a in found], 1e9),
-        domain=column([DOMAINS.get(a.name, NODE) for a in found]),
-        scaleout_bytes_per_s=column(network, 1e9),
+        domain=column([DOMAINS.get(a.name, POD if k == "tpu" else NODE) for a, k in zip(found, kinds, strict=True)]),
+        scaleout_bytes_per_s=column([_network_gb_per_s(a) for a in found], 1e9),
         power=column([relative_power(k, a.tdp_w) for a, k in zip(found, kinds, strict=True)]),
         kind=np.array([KINDS.index(k) for k in kinds], dtype=np.int64),
     )
+
+
+def _network_gb_per_s(a: Accelerator) -> float:
+    usual = USUAL_GB_PER_S if a.scaleup_gb_per_s >= CARD_SCALEUP_GB_PER_S else CARD_GB_PER_S
+    return SCALEOUT_GB_PER_S.get(a.name, POD_GB_PER_S if kind(a) == "tpu" else usual)
 
 
 def relative_power(kind_name: str, watts: float) -> float:
