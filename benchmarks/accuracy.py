@@ -107,14 +107,15 @@ def record(subject: str, frame: pd.DataFrame) -> tuple[list[str], dict[str, Any]
     for name, metric in metrics.items():
         lines += _line("all", "", name, metric.figures())
     for group in groups:
-        keys = (found if group == "evidence" else frame)[group].fillna("not stated").astype(str).to_numpy()
+        column = (found if group == "evidence" else frame)[group].astype(object)
+        keys = column.fillna("not stated").astype(str).to_numpy()
         for key in sorted(set(keys)):
             for name, metric in metrics.items():
                 lines += _line(group, key, name, metric.figures(np.flatnonzero(keys == key)))
     reasons = Counter(error.split(": ", 1)[-1] for error in found["error"] if error)
     lines += [f"not predicted: {n} × {reason}" for reason, n in reasons.most_common(MOST_REASONS)]
     if "oom" in frame.columns and "fits" in found.columns:
-        failed = frame["oom"].fillna("").str.startswith("yes").to_numpy()
+        failed = frame["oom"].astype(str).str.startswith("yes").to_numpy()
         lines.append(f"ran out of memory: {failed.sum()}, of them called fitting: {(found['fits'][failed] == 1).sum()}")
     last: dict[str, Any] = {"rows": len(frame), "predicted": int(found["error"].eq("").sum())}
     for name, metric in metrics.items():

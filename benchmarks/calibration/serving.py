@@ -103,11 +103,31 @@ WANTED: Mapping[str, Sequence[str]] = {  # basis functions of a level: common, b
     "model release": WIDE,
     "deployment": (ALL, *"0123"),
 }
-START = {  # logs of standard deviations from which marginal likelihood sets out
-    metric: hierarchy.Variances(levels=dict.fromkeys(WANTED, math.log(level)), slope=0.0, noise=math.log(noise))
-    for metric, level, noise in (("tpot", 0.06, 0.05), ("ttft", 0.1, 0.15))
+# Standard deviations of groups, chosen by cross-validation by deployment, model, accelerator and release.
+SPREADS: Mapping[str, tuple[float, float]] = {  # level → of log TPOT, of log TTFT
+    "engine": (0.06, 0.096),
+    "attention": (0.03, 0.192),
+    "precision": (0.03, 0.048),
+    "model": (0.24, 0.096),
+    "accelerator": (0.1, 0.08),
+    "release": (0.16, 0.032),
+    "layout": (0.013, 0.16),
+    "model layout": (0.03, 0.024),
+    "model machine": (0.2, 0.04),
+    "model release": (0.24, 0.192),
+    "deployment": (0.018, 0.028),
+}
+SLOPES, NOISES = (0.3, 0.6), (0.015, 0.15)  # of other basis functions, as a factor; of a measurement
+VARIANCES: Mapping[str, hierarchy.Variances] = {
+    metric: hierarchy.Variances(
+        levels={level: math.log(SPREADS[level][m]) for level in WANTED},
+        slope=math.log(SLOPES[m]),
+        noise=math.log(NOISES[m]),
+    )
+    for m, metric in enumerate(("tpot", "ttft"))
 }
 ROUNDS = 4  # of linearising the terms' factors
+SOURCE = "InferenceX dumps of March and April 2026, as collected by aiconfigurator 0.12 (Apache-2.0)"
 GROUPINGS = ("deployment", "model", "accelerator", "release")
 FOLDS = 5
 
@@ -369,20 +389,42 @@ def spreads(held: Mapping[str, Held], metric: str, noise: float) -> tuple[dict[s
     return {level: _short(s) for level, s in sigma.items()}, _short(float(ratios[0]))
 
 
-def fit(frame: pd.DataFrame, *, search: int = 12) -> dict[str, Any]:
-    """Everything that is shipped, from the rows of a frame."""
-    d = data(frame)
+def held_out(d: Data) -> dict[str, Held]:
+    """What each grouping's fits predict of the groups they never saw."""
+    return {name: keep_out(d, name, VARIANCES) for name in GROUPINGS}
+
+
+def fit(frame: pd.DataFrame, held: Mapping[str, Held] | None = None) -> dict[str, Any]:
+    """Everything that is shipped, from the train rows of a frame."""
+    d = data(train(frame))
     x, errors = fit_constants(d)
-    residuals: dict[str, Any] = {}
-    variances: dict[str, hierarchy.Variances] = {}
+    found: dict[str, Any] = {}
+    kept = held or held_out(d)
     for metric, parts in zip(("tpot", "ttft"), seconds(d, x), strict=True):
-        table, variances[metric] = fit_groups(d, metric, parts, START[metric], search=search)
-        residuals[metric] = {"groups": {level: _rounded(groups) for level, groups in table.items()}}
-    held = {name: keep_out(d, name, variances) for name in GROUPINGS}
-    for metric in residuals:
-        spread, scale = spreads(held, metric, float(np.exp(variances[metric].noise)))
-        residuals[metric] |= {"spread": spread, "scale": scale}
-    return {"constants": table_of(x, errors), "residuals": residuals}
+        table, _ = fit_groups(d, metric, parts, VARIANCES[metric])
+        spread, scale = spreads(kept, metric, math.exp(VARIANCES[metric].noise))
+        groups = {level: _rounded(entries) for level, entries in table.items()}
+        found[metric] = {"groups": groups, "spread": spread, "scale": scale}
+    provenance = {
+        "rows": len(d.labels),
+        "source": SOURCE,
+        "method": "python -m benchmarks.calibrate serving --data DIR; benchmarks/calibration/serving.py says how",
+    }
+    return {"constants": table_of(x, errors), "residuals": found, "provenance": provenance}
+
+
+def cross_validate(frame: pd.DataFrame) -> pd.DataFrame:
+    """Held-out figures by what is kept out, see `serving_checks`."""
+    from benchmarks.calibration import serving_checks
+
+    d = data(train(frame))
+    held = held_out(d)
+    return serving_checks.table(d, held, residuals(fit(frame, held)))
+
+
+def train(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that may be fitted."""
+    return frame[frame["split"] == "train"].reset_index(drop=True) if "split" in frame else frame
 
 
 def _rounded(groups: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.calibration.serving import GROUPINGS, Held, data, keep_out, sigma_of
+from benchmarks.calibration.serving import Held, sigma_of
 from solver.perf.frames.serving import NINETY
 from solver.perf.observations import Observations, place
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from benchmarks.calibration.hierarchy import Variances
     from benchmarks.calibration.serving import Data
     from solver.perf.corrections import Residuals
 
@@ -32,14 +31,12 @@ def errors(off: Array) -> dict[str, float]:
     return {"mape": float(error.mean()), "median": float(np.median(error)), "rows": len(off)}
 
 
-def table(frame: pd.DataFrame, variances: Mapping[str, Variances], residuals: Mapping[str, Residuals]) -> pd.DataFrame:
+def table(d: Data, kept_out: Mapping[str, Held], residuals: Mapping[str, Residuals]) -> pd.DataFrame:
     """One line for each thing kept out and each metric."""
     import pandas as pd
 
-    d = data(frame)
     lines: list[dict[str, Any]] = []
-    for grouping in GROUPINGS:
-        held = keep_out(d, grouping, variances)
+    for grouping, held in kept_out.items():
         kept = d.take(held.row)
         for metric in ("tpot", "ttft"):
             sigma = sigma_of(held.new, residuals[metric])

@@ -167,8 +167,8 @@ def _best(s: Survey, units: Array, key: tuple[int, int], demand: Demand) -> tupl
     if not fits.any():
         return MEMORY, _cell(mine, np.where(s.busy[mine], s.memory_gib[mine], np.inf))
     z = NormalDist().inv_cdf(demand.sure)
-    tpot = s.tpot_ms[mine] * np.exp(z * s.tpot_sigma[mine])[:, None]
-    ttft = s.ttft_ms[mine] * np.exp(z * s.ttft_sigma[mine])[:, None]
+    tpot = s.tpot_ms[mine] * np.exp(z * s.tpot_sigma[mine])
+    ttft = s.ttft_ms[mine] * np.exp(z * s.ttft_sigma[mine])
     quick = fits & (tpot <= (demand.tpot_ms or np.inf))
     if not quick.any():
         return TPOT, _cell(mine, np.where(fits, tpot, np.inf))

@@ -264,11 +264,11 @@ def _memory(c: Choice, demand: Demand) -> dict[str, Any]:
 
 
 def _latency(c: Choice, demand: Demand) -> dict[str, Any]:
-    s, (k, _) = c.survey, c.cell
+    s = c.survey
     made: dict[str, Any] = {}
     for metric, target in (("tpot", demand.tpot_ms), ("ttft", demand.ttft_ms)):
         mean = float(getattr(s, f"{metric}_ms")[c.cell]) if c.fits else np.nan
-        sigma = float(getattr(s, f"{metric}_sigma")[k])
+        sigma = float(getattr(s, f"{metric}_sigma")[c.cell])
         made |= {
             f"{metric}_ms": mean,
             f"{metric}_ms_lo": mean * np.exp(-NINETY * sigma),

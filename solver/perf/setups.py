@@ -71,6 +71,19 @@ class Setups:
         return Setups(**{name: np.broadcast_to(getattr(self, name), shape)[rows] for name in COLUMNS})
 
     @property
+    def stage_share(self) -> Array:
+        """Share of the layers on the fullest pipeline stage."""
+        return np.asarray(np.ceil(self.layers / self.pipeline_parallel) / self.layers)
+
+    @property
+    def weight_bytes(self) -> Array:
+        """Stored weights of the fullest accelerator."""
+        body = self.dense_bytes * self.dense_parameters + 2.0 * self.plain_parameters
+        split = (body * self.stage_share + 2.0 * self.output_parameters * self.embedding_copies) / self.tensor_parallel
+        experts = self.expert_bytes * self.expert_parameters * self.stage_share / self.stage_accelerators
+        return np.asarray(split + experts)
+
+    @property
     def stage_accelerators(self) -> Array:
         """Accelerators of one pipeline stage."""
         return self.tensor_parallel * self.data_parallel

@@ -192,11 +192,8 @@ def steps(s: Setups, constants: ServingConstants) -> Steps:
     hop = (s.pipeline_parallel - 1) * point_to_point(
         2.0 * s.hidden_size, Link(np.asarray(SCALEOUT_LATENCY_S), s.scaleout_bytes_per_s * SCALEOUT_EFFICIENCY)
     )
-    share = np.ceil(s.layers / s.pipeline_parallel) / s.layers
-    stored = (s.dense_bytes * s.dense_parameters + 2.0 * s.plain_parameters) / tensor * share
-    stored = stored + 2.0 * s.output_parameters * s.embedding_copies / tensor
-    stored = stored + s.expert_bytes * s.expert_parameters / stage * share
-    room = USABLE_HBM * s.hbm_bytes - stored - FRAMEWORK_BYTES
+    share = s.stage_share
+    room = USABLE_HBM * s.hbm_bytes - s.weight_bytes - FRAMEWORK_BYTES
     return Steps(
         dense_s=alone / reading,
         experts_s=experts / reading,

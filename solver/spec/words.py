@@ -65,6 +65,10 @@ MEANING = MappingProxyType(
         ("Serving", "tpot_ms"): "milliseconds per output token at most",
         ("Serving", "quantile"): "share of requests for which both targets hold, 0.5 to 0.9999",
         ("", "engine"): "serving engine: vllm, sglang or trtllm",
+        (
+            "",
+            "measurements",
+        ): "path of a CSV of your own measurements, which correct the predictions of their deployments",
         ("Serving", "traffic"): "where requests come from, and how many",
         ("", "recovery_minutes"): "minutes from a spot interruption until a new replica works",
         ("Serving", "transfer_kb_per_request"): "kB that leave the region per request; by default 4 bytes a token",

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from . import fields
 from .base import HUGE, Workload, distinct
-from .inference import KNOWN_ENGINES, survey
+from .inference import KNOWN_ENGINES, measured_in, survey
 from .modes import Excuse, ModeTable
 from .serving import memory_excuse
 
@@ -27,6 +27,7 @@ class Batch(Workload):
     output_tokens: int
     requests: int
     engine: str = "vllm"
+    measurements: str = ""  # path of a CSV of your own: columns of `predict_serving`, with tpot_ms, ttft_ms or both
     earliest_start: datetime.date | None = None
     deadline: datetime.date | None = None  # done before this day begins (UTC)
     recovery_minutes: float = 5.0
@@ -42,6 +43,7 @@ class Batch(Workload):
         fields.whole(self.where, "input_tokens", self.input_tokens, (1, 10**8))
         fields.whole(self.where, "output_tokens", self.output_tokens, (1, 10**8))
         fields.choice(self.where, "engine", self.engine, KNOWN_ENGINES)
+        fields.text(self.where, "measurements", self.measurements, empty=True, length=fields.PATH_LENGTH)
         fields.whole(self.where, "requests", self.requests, (1, HUGE))
         fields.number(self.where, "recovery_minutes", self.recovery_minutes, (0, 43_800))
         check_window(self.where, self.earliest_start, self.deadline)
@@ -64,7 +66,8 @@ class Batch(Workload):
         if not nodes:
             return ModeTable.empty(), tuple(excuses)
         shapes = distinct(nodes)
-        s = survey(self.architecture, self.stored, shapes, self.input_tokens, self.output_tokens, self.engine)
+        lengths = (self.input_tokens, self.output_tokens)
+        s = survey(self.architecture, self.stored, shapes, *lengths, self.engine, measured_in(self.measurements))
         units = np.floor(np.where(s.fits, 3600 * s.requests_per_s(), 0)).astype(np.int64)
         rows: dict[str, list[object]] = {}
         for index, (node, _) in enumerate(nodes):

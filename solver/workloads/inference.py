@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..perf.constants import constants
-from ..perf.corrections import Label, corrections
+from ..perf.corrections import MEASURED, Label, corrections, groups_of, noise_of
 from ..perf.hardware import GIB, Layout, hardware
 from ..perf.memory import sequences_that_fit, serving_memory
 from ..perf.serving import Load, predict
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..perf.architectures import Architecture
     from ..perf.constants import Precision
+    from ..perf.observations import Observations
     from .base import Shapes
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -46,8 +47,8 @@ class Survey:
     usable_gib: Array  # [K]
     ttft_ms: Array  # [K, G] mean
     tpot_ms: Array  # [K, G] mean
-    ttft_sigma: Array  # [K] standard deviation of ln(measured ÷ predicted): what the model may be wrong by
-    tpot_sigma: Array  # [K]
+    ttft_sigma: Array  # [K, G] standard deviation of ln(measured ÷ predicted): what the model may be wrong by
+    tpot_sigma: Array  # [K, G]
     evidence: Array  # str [K]: "measured", "calibrated" or "physics"
     output_tokens: int
     prefill_s: Array  # [K, G] of an engine, one prompt alone
@@ -62,7 +63,7 @@ class Survey:
 
     @staticmethod
     def _slower(mean: Array, sigma: Array, z: float) -> Array:
-        return mean * np.exp(z * sigma)[:, None]
+        return np.asarray(mean * np.exp(z * sigma))
 
     @property
     def nodes(self) -> Array:
@@ -76,7 +77,13 @@ class Survey:
 
 
 def survey(
-    a: Architecture, p: Precision, shapes: Shapes, input_tokens: int, output_tokens: int, engine: str = "vllm"
+    a: Architecture,
+    p: Precision,
+    shapes: Shapes,
+    input_tokens: int,
+    output_tokens: int,
+    engine: str = "vllm",
+    observed: Observations | None = None,
 ) -> Survey:
     """Predict every layout of the model on every shape at every concurrency.
 
@@ -87,6 +94,7 @@ def survey(
         input_tokens: prompt length.
         output_tokens: answer length.
         engine: serving engine, one of ENGINES.
+        observed: measurements of the user's own, that correct and narrow the predictions of their deployments.
     """
     rows = [(s, *layout) for s, (node, _) in enumerate(shapes.pairs) for layout in layouts(a, node)]
     shape, tensor, stages, ranks, experts, engines = np.array(rows, dtype=np.int64).reshape(-1, 6).T
@@ -108,6 +116,15 @@ def survey(
         concurrency=grid, input_tokens=np.asarray(float(input_tokens)), output_tokens=np.asarray(float(output_tokens))
     )
     predicted = predict(model.take(COLUMN), load, added.take(COLUMN))
+    means = {"tpot": predicted.tpot_ms, "ttft": predicted.ttft_ms}
+    sigmas = {"tpot": added.tpot_sigma[:, None], "ttft": added.ttft_sigma[:, None]}
+    said = np.array(evidence, dtype=object)[which]
+    if observed:
+        names = groups_of(labels)["deployment"]
+        for metric, mean in tuple(means.items()):
+            noise = noise_of(metric)
+            shift, sigmas[metric], seen = observed.shift(metric, [names[i] for i in which], load, sigmas[metric], noise)
+            means[metric], said = mean * np.exp(shift), np.where(seen.any(axis=1), MEASURED, said)
     busy = grid >= (ranks * stages)[:, None]
     memory = serving_memory(a, p, layout.column(), grid, context)
     return Survey(
@@ -119,11 +136,11 @@ def survey(
         room=room,
         memory_gib=memory.total / GIB,
         usable_gib=constants().assumed.usable_hbm_share * hw.hbm_bytes / GIB,
-        ttft_ms=predicted.ttft_ms,
-        tpot_ms=predicted.tpot_ms,
-        ttft_sigma=added.ttft_sigma,
-        tpot_sigma=added.tpot_sigma,
-        evidence=np.array(evidence, dtype=object)[which],
+        ttft_ms=means["ttft"],
+        tpot_ms=means["tpot"],
+        ttft_sigma=np.broadcast_to(sigmas["ttft"], grid.shape),
+        tpot_sigma=np.broadcast_to(sigmas["tpot"], grid.shape),
+        evidence=said,
         output_tokens=output_tokens,
         prefill_s=np.broadcast_to(predicted.prefill_s, grid.shape),
         concurrency=grid * engines[:, None],
@@ -172,3 +189,16 @@ def _labels(
         for name, (tensor, stages, ranks, experts) in known
     ]
     return labels, np.array(which, dtype=np.int64)
+
+
+def measured_in(path: str) -> Observations | None:
+    """The measurements of a file, or None without one.
+
+    Raises:
+        InputError: no such file, or one that cannot be used.
+    """
+    if not path:
+        return None
+    from ..perf.frames.serving import read_observations
+
+    return read_observations(path)

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..perf.constants import constants
 from . import fields
 from .base import Workload, distinct
-from .inference import KNOWN_ENGINES, Survey, survey
+from .inference import KNOWN_ENGINES, Survey, measured_in, survey
 from .modes import Excuse, ModeTable
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Serving(Workload):
     tpot_ms: float
     quantile: float = 0.9
     engine: str = "vllm"
+    measurements: str = ""  # path of a CSV of your own: columns of `predict_serving`, with tpot_ms, ttft_ms or both
     traffic: tuple[Traffic, ...]
     recovery_minutes: float = 5.0  # from an interruption until a new replica serves
     transfer_kb_per_request: float | None = None  # request and response; None: 4 bytes a token
@@ -95,6 +96,7 @@ class Serving(Workload):
         fields.whole(self.where, "input_tokens", self.input_tokens, (1, 10**8))
         fields.whole(self.where, "output_tokens", self.output_tokens, (1, 10**8))
         fields.choice(self.where, "engine", self.engine, KNOWN_ENGINES)
+        fields.text(self.where, "measurements", self.measurements, empty=True, length=fields.PATH_LENGTH)
         fields.number(self.where, "ttft_ms", self.ttft_ms, (0, 1e9), above=True)
         fields.number(self.where, "tpot_ms", self.tpot_ms, (0, 1e9), above=True)
         fields.number(self.where, "quantile", self.quantile, (0.5, 0.9999))
@@ -131,7 +133,8 @@ class Serving(Workload):
         if not nodes:
             return ModeTable.empty(), tuple(excuses)
         shapes = distinct(nodes)
-        s = survey(self.architecture, self.stored, shapes, self.input_tokens, self.output_tokens, self.engine)
+        lengths = (self.input_tokens, self.output_tokens)
+        s = survey(self.architecture, self.stored, shapes, *lengths, self.engine, measured_in(self.measurements))
         ttft, tpot = self._at_quantile(s)
         good = s.fits & (tpot <= self.tpot_ms) & (ttft <= self.ttft_ms)
         rate = s.requests_per_s(NormalDist().inv_cdf(self.quantile))
@@ -154,8 +157,8 @@ class Serving(Workload):
     def _at_quantile(self, s: Survey) -> tuple[Array, Array]:
         """Latencies at the quantile: means × exp(z σ); σ² adds the spread between requests and that of the model."""
         z, assumed = NormalDist().inv_cdf(self.quantile), constants().assumed
-        ttft = s.ttft_ms * np.exp(z * np.hypot(assumed.ttft_log_sigma, s.ttft_sigma))[:, None]
-        return ttft, s.tpot_ms * np.exp(z * np.hypot(assumed.tpot_log_sigma, s.tpot_sigma))[:, None]
+        ttft = s.ttft_ms * np.exp(z * np.hypot(assumed.ttft_log_sigma, s.ttft_sigma))
+        return ttft, s.tpot_ms * np.exp(z * np.hypot(assumed.tpot_log_sigma, s.tpot_sigma))
 
     def _select(self, shape: Array, nodes: Array, units: Array, ttft: Array) -> Array:
         """Rows kept, of candidates that are sorted by shape."""

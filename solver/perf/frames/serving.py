@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from ...errors import InputError
 from .. import labels
 from ..constants import PRECISIONS
 from ..corrections import MEASURED, Label, corrections, groups_of, noise_of
-from ..hardware import Layout, of_accelerators
+from ..hardware import GIB, Layout, of_accelerators
 from ..observations import Observations, place
 from ..serving import Load, interval, predict
 from ..setups import setups
@@ -37,6 +38,7 @@ WHOLES = ("tensor_parallel", "pipeline_parallel", "attention_data_parallel", "mo
 LAYOUT = ("tensor_parallel", "pipeline_parallel", "data_parallel", "expert_parallel")
 ENDS = ("", "_lo", "_hi")
 PUBLISHED_IN_MXFP4 = ("gpt_oss",)  # whatever type of arithmetic a label states
+MOST_BYTES = 50_000_000  # of a file of measurements
 PIECE = 1 << 14  # rows at a time: what a processor's cache holds
 STORED = {
     "bf16": "bf16",
@@ -117,7 +119,7 @@ def predict_with(
     means, sigmas = means_of(found, coefficients, added)
     said = np.array(evidence, dtype=object)[found.which]
     if observations is not None:
-        known = _observations(observations, constants, residuals)
+        known = observations_of(observations, constants, residuals)
         names = groups_of(found.labels)["deployment"]
         for metric, values in tuple(means.items()):
             where = [names[u] for u in found.which]
@@ -161,7 +163,17 @@ def read(rows: Rows) -> Read:
         longest = np.array([label.architecture.max_context for label in made], dtype=np.float64)[found.which]
         long = rows.good & (load["input_tokens"] + load["output_tokens"] > longest)
         rows.fail(long, "input_tokens", "with output_tokens is longer than the model takes", "shorten the context")
+        _refuse_too_large(rows, found)
     return found
+
+
+def _refuse_too_large(rows: Rows, found: Read) -> None:
+    """Note the rows whose weights alone are larger than the accelerator."""
+    made = setups_of(found.labels)
+    weights, hbm = np.broadcast_arrays(made.weight_bytes / GIB, made.hbm_bytes / GIB)
+    for u in np.flatnonzero(weights >= hbm):
+        what = f"weights take {weights[u]:.4g} GiB of the {hbm[u]:.4g} GiB of {found.labels[u].accelerator}"
+        rows.fail(rows.good & (found.which == u), "tensor_parallel", what, "use more ranks or a narrower type")
 
 
 def setups_of(made: list[Label]) -> Setups:
@@ -188,8 +200,29 @@ def means_of(found: Read, coefficients: Steps, added: Corrections) -> tuple[dict
     return means, {"tpot": added.tpot_sigma[found.which], "ttft": added.ttft_sigma[found.which]}
 
 
-def _observations(
-    frame: pd.DataFrame, constants: ServingConstants | None, residuals: Mapping[str, Residuals] | None
+def read_observations(path: str) -> Observations:
+    """Measurements of a CSV file, see `observations_of`.
+
+    Raises:
+        InputError: no such file, not a table, or a row that cannot be used.
+    """
+    import pandas as pd
+
+    try:
+        size = Path(path).stat().st_size
+        if size > MOST_BYTES:
+            raise InputError(f"{path} has {size:,} bytes", where="measurements", mend=f"at most {MOST_BYTES:,}")
+        frame = pd.read_csv(path, low_memory=False)
+    except (OSError, ValueError) as error:
+        mend = "give the path of a CSV file with a header"
+        raise InputError(f"{path} cannot be read: {error}", where="measurements", mend=mend) from None
+    return observations_of(frame)
+
+
+def observations_of(
+    frame: pd.DataFrame,
+    constants: ServingConstants | None = None,
+    residuals: Mapping[str, Residuals] | None = None,
 ) -> Observations:
     """A frame of measurements, as what the model says less of than it should.
 
