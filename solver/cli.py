@@ -219,6 +219,25 @@ def advise(  # noqa: PLR0913 (one an option)
     )  # fmt: skip
 
 
+@app.command("cross-check")
+def cross_check(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV of serving configurations, one a row.")],
+    python: Annotated[str, typer.Option(metavar="PYTHON", help="A Python that has aiconfigurator: ENV/bin/python.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all rows and answers here, CSV.")] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for all rows at most.")] = 3600.0,
+    limit: Limit = 40,
+    style: Rows = RowFormat.table,
+) -> None:
+    """Ask aiconfigurator what it predicts for serving configurations, beside what is predicted here.
+
+    It is a package of its own, asked in its own environment and process; see the guide for how to install it.
+    """
+    from .doors.crosschecking import cross_check
+
+    cross_check(file, python, out, style.value, limit=limit, time_limit_s=time_limit)
+
+
 @app.command()
 def prices(  # noqa: PLR0913 (one a filter)
     *,

@@ -17,7 +17,7 @@ from solver.cli import main
 from solver.doors import guard, screen
 from tests.doors.command import ROOT, refused, run
 
-COMMANDS = ("plan", "check", "explain", "prices", "models", "init", "schema", "doctor")
+COMMANDS = ("plan", "check", "explain", "cross-check", "prices", "models", "init", "schema", "doctor")
 
 
 def test_help_names_every_command_and_exit_code() -> None:
