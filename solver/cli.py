@@ -160,6 +160,9 @@ def compare(  # noqa: PLR0913 (one an option)
     tpot_ms: Annotated[float, typer.Option(metavar="MS", help="Mean time per output token at most; inf: any.")] = 50.0,
     ttft_ms: Annotated[float, typer.Option(metavar="MS", help="Mean time to the first token at most.")] = 2000.0,
     sure: Annotated[float, typer.Option(metavar="P", help="Chance with which the targets must hold.")] = 0.5,
+    measurements: Annotated[
+        str, typer.Option(metavar="CSV", help="Your own measurements, which correct their deployments' predictions.")
+    ] = "",
     engine: Annotated[str, typer.Option(help="vllm, sglang or trtllm.")] = "vllm",
     precision: Annotated[
         str | None, typer.Option(help="How all are stored; by default as published; auto: also FP8.")
@@ -184,7 +187,7 @@ def compare(  # noqa: PLR0913 (one an option)
     code = compare(
         models, cluster, out, as_json=style is PlanFormat.json, requests_per_hour=requests_per_hour,
         input_tokens=input_tokens, output_tokens=output_tokens, tpot_ms=tpot_ms, ttft_ms=ttft_ms, sure=sure,
-        engine=engine, precision=precision, option=option, runners_up=runners_up,
+        engine=engine, precision=precision, measurements=measurements, option=option, runners_up=runners_up,
         filters={k: v for k, v in filters.items() if v}, as_of=as_of, overrides=overrides,
     )  # fmt: skip
     raise typer.Exit(code)

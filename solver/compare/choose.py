@@ -15,7 +15,7 @@ from ..perf.candidates import RESOURCES, Candidates, shares
 from ..perf.hardware import hardware
 from ..perf.serving import Load
 from ..workloads.base import distinct
-from ..workloads.inference import Survey, survey
+from ..workloads.inference import Survey, measured_in, survey
 from ..workloads.machines import precisions
 from ..workloads.serving import staffing
 
@@ -131,7 +131,8 @@ def load_of(demand: Demand, concurrency: Array) -> Load:
 
 def _of_precision(label: str, a: Architecture, p: Precision, machines: list[Machine], demand: Demand) -> list[Choice]:
     shapes = distinct([(m.node, m.accelerator) for m in machines])
-    s = survey(a, p, shapes, demand.input_tokens, demand.output_tokens, demand.engine)
+    observed = measured_in(demand.measurements)
+    s = survey(a, p, shapes, demand.input_tokens, demand.output_tokens, demand.engine, observed)
     share = staffing(s.concurrency, QUANTILE)
     mean, slow, fast = (np.floor(3600 * s.requests_per_s(z) * share).astype(np.int64) for z in (0.0, NINETY, -NINETY))
     known: dict[tuple[int, int], tuple[str, tuple[int, int]]] = {}

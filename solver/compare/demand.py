@@ -27,6 +27,7 @@ class Demand:
     ttft_ms: float | None = 2000.0
     engine: str = "vllm"
     sure: float = 0.5
+    measurements: str = ""  # path of a CSV of your own, as of a workload
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -35,6 +36,7 @@ class Demand:
         fields.whole("demand", "output_tokens", self.output_tokens, (1, 10**8))
         fields.choice("demand", "engine", self.engine, KNOWN_ENGINES)
         fields.number("demand", "sure", self.sure, (0.5, 0.999))
+        fields.text("demand", "measurements", self.measurements, empty=True, length=fields.PATH_LENGTH)
         for name in ("tpot_ms", "ttft_ms"):
             target = getattr(self, name)
             if target is not None and target != math.inf:

@@ -51,6 +51,7 @@ def compare_models(  # noqa: PLR0913 (what is asked, each by keyword)
     engine: str = "vllm",
     precision: str | None = None,
     sure: float = 0.5,
+    measurements: str | os.PathLike[str] = "",
     option: str = "on_demand",
     runners_up: int = 2,
     filters: Mapping[str, Sequence[str]] | None = None,
@@ -78,6 +79,7 @@ def compare_models(  # noqa: PLR0913 (what is asked, each by keyword)
         precision: how all models are stored; None is as each was published (BF16 where that cannot run), "auto" also
             FP8 where BF16 was published.
         sure: chance with which targets must hold, given how wrong predictions may be; 0.5 is the prediction itself.
+        measurements: CSV of your own measurements, which correct the predictions of their deployments.
         option: purchase option of the catalogue's prices.
         runners_up: other kinds of accelerator shown for a model.
         filters: of the catalogue: provider, region, node, accelerator, country.
@@ -96,6 +98,7 @@ def compare_models(  # noqa: PLR0913 (what is asked, each by keyword)
         ttft_ms=ttft_ms,
         engine=engine,
         sure=sure,
+        measurements=os.fspath(measurements),
     )
     named = _architectures(models, demand, precision)
     whole = _catalog(catalog, as_of, overrides)

@@ -20,6 +20,7 @@ from solver.perf import architecture
 from solver.perf.advice import GRID, Question, words
 from solver.perf.candidates import RATES, RESOURCES, Candidates, busy, evaluate, shares
 from solver.perf.constants import precision
+from solver.perf.engine_settings import chunk_of
 from solver.perf.hardware import Layout, hardware
 from solver.perf.serving import Load
 from solver.workloads.base import distinct
@@ -67,7 +68,7 @@ def test_the_same_figures_as_a_plan(model: str, stored: str) -> None:
     found = evaluate(candidates(model, stored, *rows), load(list(GRID[GRID <= 512])))  # type: ignore[arg-type]
     np.testing.assert_allclose(found.tpot_ms, s.tpot_ms, rtol=1e-12)
     np.testing.assert_allclose(found.ttft_ms, s.ttft_ms, rtol=1e-12)
-    np.testing.assert_allclose(found.tpot_sigma, s.tpot_sigma)
+    np.testing.assert_allclose(found.tpot_sigma[:, None], s.tpot_sigma[:, :1])
     assert list(found.evidence) == s.evidence.tolist()
 
 
@@ -115,6 +116,16 @@ def test_prompts_take_their_share_of_time() -> None:
     c = candidates("llama-3.1-8b", "bf16", (1, 1, 1, 1))
     assert busy(c, load([8.0], (8000, 1))).prefill_share[0, 0] > 0.9
     assert busy(c, load([8.0], (1, 1000))).prefill_share[0, 0] < 0.05
+    a = architecture("llama-3.1-8b")
+    floor_s = 2.0 * (a.attention_parameters + a.dense_ffn_parameters) * 8000 / 989e12
+    assert floor_s < busy(c, load([1.0], (8000, 10))).prefill_s[0, 0] < 3 * floor_s
+
+
+def test_a_pass_holds_every_sequence() -> None:
+    """A token of each of 1,024 that decode, though prompts are short; and few suffice for one sequence."""
+    c = candidates("llama-3.1-8b", "bf16", (1, 1, 1, 1))
+    assert chunk_of(c, 1024, Question(input_tokens=16, output_tokens=100))[0] >= 1024
+    assert chunk_of(c, 1, Question(input_tokens=16, output_tokens=100))[0] == 512
 
 
 def test_the_best_of_all_layouts_within_targets() -> None:
