@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAMES = ("model", "system", "engine", "concurrency")
+WIDTH = 48  # characters of a remark in a table
+HEADS = {
+    "concurrency": "conc.",
+    "aic_tpot_ms": "TPOT ms",
+    "aic_ttft_ms": "TTFT ms",
+    "tpot_ratio": "× ours",
+    "ttft_ratio": "× ours",
+    "tpot_inside": "in 90 %",
+    "ttft_inside": "in 90 %",
+    "aic_version": "release",
+}
+TABLE = ("aic_tpot_ms", "tpot_ratio", "tpot_inside", "aic_ttft_ms", "ttft_ratio", "ttft_inside", "aic_version")
 
 
 def cross_check(path: Path, interpreter: str, out: Path | None, style: str, *, limit: int, time_limit_s: float) -> None:
@@ -28,10 +40,15 @@ def cross_check(path: Path, interpreter: str, out: Path | None, style: str, *, l
     if out is not None:
         kept = [name for name in frame.columns if name not in found.columns]
         _write(frame[kept].join(found), out)
-    names = [name for name in NAMES if name in frame.columns]
-    columns = [*(Column(name, name, _cell) for name in names), *(Column(n, n, _cell) for n in found.columns)]
-    table = frame[names].join(found).astype(object)
-    screen.print_rows(columns, table.where(table.notna(), None).to_numpy().tolist(), style, limit=limit)
+    table = frame[[name for name in NAMES if name in frame.columns]].join(found)
+    if style == "table":
+        table["remark"] = [_remark(*texts) for texts in zip(found["note"], found["error"], strict=True)]
+        if "model" in table:
+            table["model"] = [str(name).rpartition("/")[2] for name in table["model"]]
+        table = table[[name for name in (*NAMES, *TABLE, "remark") if name in table]]
+    columns = [Column(name, HEADS.get(name, name), _cell, right=name.endswith(("_ms", "_ratio"))) for name in table]
+    cells = table.astype(object).where(table.notna(), None).to_numpy().tolist()
+    screen.print_rows(columns, cells, style, limit=limit)
     if style == "table":
         screen.console().print(_summary(found))
 
@@ -60,6 +77,12 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _remark(note: str, error: str) -> str:
+    """The note, or the error without its row, shortened to fit a table."""
+    text = error.split(": ", 1)[-1].removeprefix("aiconfigurator: ") or note
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
 
 
 def _summary(found: pd.DataFrame) -> str:

@@ -81,7 +81,7 @@ def _answer(estimate: Any, asked: dict[str, Any]) -> dict[str, Any]:
         if type(error).__name__ != "PerfDataNotAvailableError":
             raise
         try:
-            found, note = estimate(**asked, database_mode="HYBRID"), "kernels missing in its data: estimated by formula"
+            found, note = estimate(**asked, database_mode="HYBRID"), "some kernels by formula, not measured"
         except Exception as formula:
             raise error from formula
     tpot, ttft = float(found.tpot), float(found.ttft)

@@ -287,7 +287,10 @@ def test_the_command_prints_errors_row_by_row(tmp_path: Path) -> None:
     assert written.loc[0, "site"] == "x"
     assert written.loc[0, "error"] == row["error"]
     assert list(written.columns).count("note") == 1
-    assert "0 of 1 rows answered." in run("cross-check", file, "--python", "nowhere").stdout
+    table = run("cross-check", file, "--python", "nowhere").stdout
+    assert "Llama-3.1-70B" in table
+    assert "meta-llama" not in table
+    assert "0 of 1 rows answered." in table
 
 
 # --- aiconfigurator itself ------------------------------------------------------------------------------------------
@@ -305,12 +308,13 @@ def test_aiconfigurator_answers() -> None:
         ROW | {"gemm_quant": "fp7"},
         EXPERTS | {"pipeline_parallel": 1, "moe_tensor_parallel": 4, "expert_parallel": 1},  # 4 × 1 is not 4 × 2
         EXPERTS | {"pipeline_parallel": 1},
+        ROW | {"tensor_parallel": 1, "engine": "vllm"},  # hardly room for a cache
     ]
-    frame = pd.DataFrame(rows, index=list("abcdefg"))
+    frame = pd.DataFrame(rows, index=list("abcdefgh"))
     found = cross_check(frame, os.environ[VARIABLE])
     ours = predict_serving(frame)
     good = found["error"].eq("")
-    assert good.tolist() == [True, True, False, False, False, False, True], found["error"].tolist()
+    assert good.tolist() == [True, True, False, False, False, False, True, True], found["error"].tolist()
     assert found.loc[good, "aic_version"].str.len().gt(0).all()
     assert found.loc[["a", "b"], "aic_tpot_ms"].is_monotonic_increasing
     assert found.loc[good, "aic_tpot_ms"].between(2, 200).all()
@@ -321,5 +325,6 @@ def test_aiconfigurator_answers() -> None:
         inside = theirs.between(mine[f"{metric}_ms_lo"], mine[f"{metric}_ms_hi"])
         assert found.loc[good, f"{metric}_inside"].tolist() == inside.tolist()
     assert found.loc[~good, "aic_tpot_ms"].isna().all()
+    assert found["note"].tolist() == [""] * 7 + ["more requests than its key-value cache holds"]
     for row, word in (("c", "model"), ("d", "OOM"), ("e", "fp7"), ("f", "mismatch")):
         assert word in found.loc[row, "error"]
