@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .training_fitted import predict
+from .training_fitted import fitted, predict
 from .training_jobs import KINDS, NUMBERS, Jobs, Layouts, Machines, Recipes, kind, models, relative_power
+from .training_physics import step
 from .training_residual import Marks
 from .training_software import USUAL, software
 
@@ -99,7 +100,7 @@ class Trainer:
         """Micro-batches a pipeline takes in a step."""
         return np.ceil(self.global_batch_sequences / (self.gang.data_parallel * self.micro_batch))
 
-    def prediction(self) -> Prediction:
+    def prediction(self, *, intervals: bool = True) -> Prediction:
         """Seconds of one optimiser step with their 90 % interval, and whether measurements are near."""
         known = software(USUAL)
         rows = len(self.gang.accelerators)
@@ -115,11 +116,15 @@ class Trainer:
             task=same("pretrain"),
             note=same(""),
         )
-        return predict(self.jobs(), marks)
+        return predict(self.jobs(), marks, intervals=intervals)
+
+    def physics_s(self) -> Array:
+        """Seconds of one optimiser step by physics alone: quick, and enough to tell good layouts from bad ones."""
+        return step(self.jobs(), fitted().constants).seconds
 
     def step_s(self) -> Array:
         """Seconds of one optimiser step."""
-        return self.prediction().seconds
+        return self.prediction(intervals=False).seconds
 
     def tokens_per_s(self) -> Array:
         """Tokens of the whole gang a second."""

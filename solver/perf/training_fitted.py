@@ -88,8 +88,11 @@ def _row(text: str) -> Array:
     return np.array(text.split(), dtype=np.float64)
 
 
-def predict(jobs: Jobs, marks: Marks, known: Fitted | None = None) -> Prediction:
-    """Step times of jobs by physics and by what measurements near them add."""
+def predict(jobs: Jobs, marks: Marks, known: Fitted | None = None, *, intervals: bool = True) -> Prediction:
+    """Step times of jobs by physics and by what measurements near them add.
+
+    Without `intervals`, which take most of the time, `low` and `high` are NaN.
+    """
     known = known or fitted()
     marks = replace(marks, release=_releases(marks, known))
     made = step(jobs, known.constants)
@@ -100,7 +103,7 @@ def predict(jobs: Jobs, marks: Marks, known: Fitted | None = None) -> Prediction
     for era in ERAS:
         rows = np.flatnonzero(jobs.recipes.unfused == (era == "unfused"))
         if len(rows):
-            mean[rows], variance = known.posteriors[era].correction(looks.take(rows))
+            mean[rows], variance = known.posteriors[era].correction(looks.take(rows), variance=intervals)
             spread[rows] = np.sqrt(variance + noise[rows] ** 2)
     width = QUANTILE_90 * spread * np.where(near, known.widths["calibrated"], known.widths["physics"])
     seconds = made.seconds * np.exp(mean)

@@ -228,14 +228,15 @@ class Posterior:
     weights: Array  # [M]
     root: Array  # [M, M]: variance that measurements take away is the squared length of root @ covariance
 
-    def correction(self, t: Traits) -> tuple[Array, Array]:
-        """(mean, variance) of the logarithm of measured ÷ physics, [N]."""
-        mean, variance = np.zeros(len(t)), prior_variance(self.terms, t)
+    def correction(self, t: Traits, *, variance: bool = True) -> tuple[Array, Array]:
+        """(mean, variance; NaN when not asked for) of the logarithm of measured ÷ physics, [N]."""
+        mean, left = np.zeros(len(t)), prior_variance(self.terms, t) if variance else np.full(len(t), np.nan)
         for rows, shared in _blocks(self.terms, t, self.landmarks):
             mean[rows] = shared @ self.weights
-            known = shared @ self.root.T
-            variance[rows] -= np.einsum("ij,ij->i", known, known)
-        return mean, np.maximum(variance, 0.0)
+            if variance:
+                known = shared @ self.root.T
+                left[rows] -= np.einsum("ij,ij->i", known, known)
+        return mean, np.maximum(left, 0.0)
 
 
 def as_mapping(term: Term) -> dict[str, Any]:

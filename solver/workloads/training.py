@@ -28,6 +28,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 TRAINED_IN = ("bf16", "fp8")
 MAX_GANG_SIZES = 5  # kept of a node shape
 MAX_NODES = 2048
+SHORTLIST = 16  # layouts of a gang size that are predicted in full, after physics alone
 MAX_TENSOR_PARALLEL = 8
 PIPELINES = 2 ** np.arange(7)  # stages: 1 to 64
 EXPERT_GROUPS = 2 ** np.arange(7)
@@ -160,7 +161,7 @@ class _Survey:
     fits: Array
     memory_gib: Array
     usable_gib: Array
-    units: Array  # tokens an hour, 0 where it does not fit
+    units: Array  # tokens an hour; 0 where it does not fit, and for layouts that are not shortlisted
     evidence: Array  # text
 
 
@@ -189,11 +190,12 @@ def _survey(w: Training, shapes: Shapes) -> _Survey:
         chips=chips([accelerator for _, accelerator in shapes.pairs]).take(shape),
     )
     memory, usable = training_memory(trainer).total / GIB, constants().assumed.trainable_hbm_share * hw.hbm_bytes / GIB
-    fit = np.flatnonzero(memory <= usable)
-    step = trainer.take(fit).prediction()
+    listed = np.flatnonzero(memory <= usable)
+    listed = listed[_shortlist(shape[listed], nodes[listed], trainer.take(listed).physics_s())]
+    step = trainer.take(listed).prediction(intervals=False)
     units, evidence = np.zeros(len(shape), dtype=np.int64), np.full(len(shape), "physics", dtype=object)
-    units[fit] = np.floor(3600 * w.global_batch_sequences * w.sequence_length / step.seconds)
-    evidence[fit] = np.where(step.calibrated, "calibrated", "physics")
+    units[listed] = np.floor(3600 * w.global_batch_sequences * w.sequence_length / step.seconds)
+    evidence[listed] = np.where(step.calibrated, "calibrated", "physics")
     return _Survey(
         shape=shape,
         nodes=nodes.astype(np.int64),
@@ -204,6 +206,15 @@ def _survey(w: Training, shapes: Shapes) -> _Survey:
         units=units,
         evidence=evidence,
     )
+
+
+def _shortlist(shape: Array, nodes: Array, step_s: Array) -> Array:
+    """The rows of the quickest few layouts of each gang size on each node shape, ascending."""
+    order = np.lexsort((step_s, nodes, shape))
+    same = (np.diff(shape[order]) == 0) & (np.diff(nodes[order]) == 0)
+    starts = np.flatnonzero(np.concatenate([[True], ~same])[: len(order)])
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return np.sort(order[rank < SHORTLIST])
 
 
 def _grid(w: Training, a: Architecture, node: Node) -> Array:

@@ -123,6 +123,17 @@ def test_far_from_everything_the_physics_stands() -> None:
     assert far.high[0] / far.low[0] > 1.3 * known.high[0] / known.low[0]
 
 
+def test_typical_steps_without_intervals_are_the_same() -> None:
+    """What the planner asks for."""
+    names = marks(software="megatron-bridge", accelerator="GB300", model="meta-llama/Meta-Llama-3.1-8B")
+    whole, quick = (
+        predict(jobs(accelerator="GB300", balanced=True), names, intervals=asked) for asked in (True, False)
+    )
+    assert whole.seconds == quick.seconds
+    assert np.isnan(quick.low).all()
+    assert whole.low < whole.seconds < whole.high
+
+
 def test_a_software_without_a_release_is_its_newest() -> None:
     """Megatron-Bridge of no stated release is that of the newest measured one."""
     job = jobs(
