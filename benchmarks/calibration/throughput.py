@@ -76,13 +76,13 @@ PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType(  # start, standard
     | {f"compute_efficiency/{c}": (1.0, 0.15) for c in CLASSES}
     | {f"memory_efficiency/{c}": (1.0, 0.05) for c in CLASSES}
     | {f"host/{s}": (1.0, 0.4) for s in STACKS}
-    | {f"stack/{s}": (1.0, 0.15) for s in STACKS}
+    | {f"stack/{s}": (1.0, 0.08) for s in STACKS}
 )
 FREE = tuple(name for name, (_, spread) in PRIORS.items() if spread > 0)
 BOUNDED = frozenset(  # shares of what the hardware can do
     {"usable_memory", "all_reduce_efficiency", "memory_efficiency", "cache_efficiency", "node_efficiency"}
 )
-STEADY_NOISE, BENCH_NOISE, UNKNOWN_NOISE = 0.12, 0.25, 0.5  # log, of a steady state, a finite bench, an unknown engine
+STEADY_NOISE, BENCH_NOISE, UNKNOWN_NOISE = 0.12, 0.4, 0.8  # log, of a steady state, a finite bench, an unknown engine
 SOFT = 1.5  # noises at which a residual starts to count less
 SPREAD_START, NOISE_START, SPREAD_PRIOR = 0.05, 0.05, 1.5  # log; of logarithms
 LARGEST_RESIDUAL = 0.6  # log: faults of labels and of set-ups are not learned

@@ -80,6 +80,32 @@ def test_communication_by_hand() -> None:
     assert made.cache[0] == pytest.approx(alone.cache[0] / 4)
 
 
+def test_latent_rows_are_copied_to_all_ranks() -> None:
+    """DeepSeek-V3's compressed row has one head: each of eight tensor ranks reads all of it, attention ranks a share."""
+    model, lengths = labels.model("DeepSeek-V3"), {"input_tokens": 8000.0}
+    cut = {n: one(model=model, layouts=(n,), **lengths) for n in ((1, 1, 1, 1.0), (8, 1, 1, 1.0), (1, 1, 8, 1.0))}
+    alone, tensor, data = (float(step(c, PLAIN, np.array([8.0])).cache[0]) for c in cut.values())
+    assert alone == pytest.approx(8 * 61 * 576 * 2 * 8050 / 3350e9)
+    assert tensor == alone
+    assert data == pytest.approx(alone / 8)
+    fit = [
+        float(room(c, PLAIN | {"usable_memory": 20.0})[1][0] / room(c, PLAIN | {"usable_memory": 20.0})[0][0])
+        for c in cut.values()
+    ]
+    assert fit[1] == pytest.approx(fit[0])
+    assert fit[2] == pytest.approx(8 * fit[0])
+
+
+def test_stages_share_the_layers() -> None:
+    """Two stages read and multiply half as much each; a step passes both."""
+    whole, half = one(), one(layouts=((1, 2, 1, 1.0),))
+    a, b = (step(c, PLAIN, np.array([16.0])) for c in (whole, half))
+    assert b.products[0] == pytest.approx(a.products[0] / 2)
+    assert b.cache[0] == pytest.approx(a.cache[0] / 2)
+    size = 2 * 32 * 4096
+    assert b.communication[0] == pytest.approx(size / 450e9)
+
+
 def test_overheads_by_hand() -> None:
     """A microsecond a layer and 2 for each sequence, twice on the host of a stack that is twice as slow."""
     constants = PLAIN | {"layer_s": 1e-6, "sequence_s": 2e-6, "step_s": 5e-6, "host/vllm": 2.0}
