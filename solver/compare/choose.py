@@ -216,8 +216,8 @@ def reason(c: Choice, demand: Demand) -> str:
     spent = shares(one, load_of(demand, each))
     parts = (spent.tpot if c.status == TPOT else spent.prefill)[:, 0, 0]
     first = int(parts.argmax())
-    taken = f"{RESOURCES[first]} takes {parts[first]:.0%} of it"
-    sure = f" for sure to {demand.sure:.0%}" if demand.sure > 0.5 else ""  # noqa: PLR2004
+    taken = f"{RESOURCES[first]} takes {100 * parts[first]:.0f} % of it"
+    sure = f" for sure to {100 * demand.sure:.3g} %" if demand.sure > 0.5 else ""  # noqa: PLR2004
     if c.status == TPOT:
         best = f"{s.tpot_ms[c.cell]:.4g} ms per output token at best ({c.layout})"
         return f"{best}, target {demand.tpot_ms:g}{sure}: {taken}"

@@ -601,7 +601,7 @@ def _too_slow(field: Field, cell: tuple[int, int], metric: str, target: float, w
     spent = shares(one, field.question.load(field.concurrency[k : k + 1, g : g + 1]))
     parts = (spent.tpot if metric == "tpot" else spent.prefill)[:, 0, 0]
     order = np.argsort(-parts)
-    told = ", ".join(f"{RESOURCES[i]} {parts[i]:.0%}" for i in order if parts[i] >= 0.05)  # noqa: PLR2004
+    told = ", ".join(f"{RESOURCES[i]} {100 * parts[i]:.0f} %" for i in order if parts[i] >= 0.05)  # noqa: PLR2004
     what = "per output token" if metric == "tpot" else "to the first token"
     spent_on = "of it" if metric == "tpot" else "of its prefill"
     point = field.point(cell)

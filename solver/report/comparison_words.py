@@ -20,7 +20,7 @@ def demand(asked: Demand) -> str:
     said += f"answers of {asked.output_tokens:,}"
     for name, target in (("TPOT", asked.tpot_ms), ("TTFT", asked.ttft_ms)):
         said += f"; {name} at most {target:,g} ms" if target is not None else ""
-    return said + (f", for sure to {asked.sure:.0%}" if asked.sure > 0.5 else "")  # noqa: PLR2004
+    return said + (f", for sure to {100 * asked.sure:.3g} %" if asked.sure > 0.5 else "")  # noqa: PLR2004
 
 
 def short(model: str) -> str:
