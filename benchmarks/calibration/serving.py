@@ -128,7 +128,10 @@ VARIANCES: Mapping[str, hierarchy.Variances] = {
 }
 ROUNDS = 4  # of linearising the terms' factors
 SOURCE = "InferenceX dumps of March and April 2026, as collected by aiconfigurator 0.12 (Apache-2.0)"
-GROUPINGS = ("deployment", "model", "accelerator", "release")
+GATED = ("model", "accelerator", "release")  # levels whose new groups gate what was learned elsewhere
+GATES = tuple(round(0.1 * step, 1) for step in range(11))
+LABELLED = "labelled deployment"
+GROUPINGS = (LABELLED, "deployment", "model", "accelerator", "release")
 FOLDS = 5
 
 
@@ -142,6 +145,7 @@ class Data:
     log: Mapping[str, Array]  # "tpot" and "ttft" → log seconds [N]
     keys: Mapping[str, Array]  # level → group of each row [N]
     doublings: Array  # of tensor parallelism [N], as corrections count them
+    labelled: Array  # deployment of each row [N] as the file names it: variants of one model are apart
 
     def take(self, rows: Codes) -> Data:
         """Rows by index."""
@@ -152,6 +156,7 @@ class Data:
             log={name: values[rows] for name, values in self.log.items()},
             keys={name: values[rows] for name, values in self.keys.items()},
             doublings=self.doublings[rows],
+            labelled=self.labelled[rows],
         )
 
 
@@ -162,6 +167,7 @@ def data(frame: pd.DataFrame) -> Data:
     measured = frame[["tpot_ms", "ttft_ms"]].gt(0).all(axis=1).to_numpy()
     good = np.flatnonzero(rows.good & measured)
     labels = [found.labels[i] for i in found.which[good]]
+    named = frame["deployment"] if "deployment" in frame else frame.index.astype(str).to_series()
     return Data(
         labels=labels,
         setups=setups_of(found.labels).take(found.which[good]),
@@ -169,6 +175,7 @@ def data(frame: pd.DataFrame) -> Data:
         log={m: np.log(frame[f"{m}_ms"].to_numpy(dtype=np.float64)[good] / 1e3) for m in ("tpot", "ttft")},
         keys={level: np.array(groups, dtype=object) for level, groups in groups_of(labels).items()},
         doublings=doublings(labels),
+        labelled=named.to_numpy(dtype=object)[good],
     )
 
 
@@ -316,7 +323,7 @@ class Held:
 
 def grouping(d: Data, name: str) -> Array:
     """What is kept out together."""
-    return d.keys[name]
+    return d.labelled if name == LABELLED else d.keys[name]
 
 
 def folds(groups: Array, *, seed: int = 0) -> list[tuple[Codes, Codes]]:
@@ -354,6 +361,33 @@ def keep_out(d: Data, name: str, variances: Mapping[str, hierarchy.Variances]) -
     )
 
 
+def gates(held: Mapping[str, Held], metric: str) -> dict[str, float]:
+    """What log factors are multiplied by where the group of a level is new: least mean and median error."""
+    found = {}
+    for level in GATED:
+        h = held[level]
+        costs = [_cost(h.physics[metric] - g * (h.physics[metric] - h.off[metric])) for g in GATES]
+        found[level] = GATES[int(np.argmin(costs))]
+    return found
+
+
+def _cost(off: Array) -> float:
+    """Mean (no row counting more than 100 %) and median error."""
+    error = np.abs(np.exp(-off) - 1.0)
+    return float(np.minimum(error, 1.0).mean() + np.median(error))
+
+
+def gated(held: Held, by: Mapping[str, Mapping[str, float]]) -> Held:
+    """With the gates of each metric applied (to the whole log factor, a first-order view of those of the terms)."""
+    off = {}
+    for metric, ratio in held.off.items():
+        gate = np.ones(len(ratio))
+        for level, factor in by[metric].items():
+            gate = np.where(held.new[level], gate * factor, gate)
+        off[metric] = held.physics[metric] - gate * (held.physics[metric] - ratio)
+    return Held(row=held.row, off=off, physics=held.physics, new=held.new)
+
+
 def sigma_of(new: Mapping[str, Array], residuals: Residuals) -> Array:
     """Standard deviation of each row [N] from which of its groups are new."""
     variance = residuals.spread[""] ** 2 + sum(residuals.spread[level] ** 2 * new[level] for level in LEVELS)
@@ -386,7 +420,7 @@ def spreads(held: Mapping[str, Held], metric: str, noise: float) -> tuple[dict[s
     for o, n in zip(off, new, strict=True):
         variance = sigma[""] ** 2 + (np.array([sigma[level] ** 2 for level in LEVELS])[:, None] * n).sum(axis=0)
         ratios.append(np.quantile(np.abs(o) / np.sqrt(variance), 0.9) / NINETY)
-    return {level: _short(s) for level, s in sigma.items()}, _short(float(ratios[0]))
+    return {level: _short(s) for level, s in sigma.items()}, _short(float(ratios[list(held).index("deployment")]))
 
 
 def held_out(d: Data) -> dict[str, Held]:
@@ -400,11 +434,13 @@ def fit(frame: pd.DataFrame, held: Mapping[str, Held] | None = None) -> dict[str
     x, errors = fit_constants(d)
     found: dict[str, Any] = {}
     kept = held or held_out(d)
+    by = {metric: gates(kept, metric) for metric in ("tpot", "ttft")}
+    kept = {name: gated(h, by) for name, h in kept.items()}
     for metric, parts in zip(("tpot", "ttft"), seconds(d, x), strict=True):
         table, _ = fit_groups(d, metric, parts, VARIANCES[metric])
         spread, scale = spreads(kept, metric, math.exp(VARIANCES[metric].noise))
         groups = {level: _rounded(entries) for level, entries in table.items()}
-        found[metric] = {"groups": groups, "spread": spread, "scale": scale}
+        found[metric] = {"groups": groups, "spread": spread, "gates": by[metric], "scale": scale}
     provenance = {
         "rows": len(d.labels),
         "source": SOURCE,
@@ -419,7 +455,9 @@ def cross_validate(frame: pd.DataFrame) -> pd.DataFrame:
 
     d = data(train(frame))
     held = held_out(d)
-    return serving_checks.table(d, held, residuals(fit(frame, held)))
+    found = residuals(fit(frame, held))
+    by = {metric: residual.gates for metric, residual in found.items()}
+    return serving_checks.table(d, {name: gated(h, by) for name, h in held.items()}, found)
 
 
 def train(frame: pd.DataFrame) -> pd.DataFrame:

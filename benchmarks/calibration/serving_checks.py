@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.calibration.serving import Held, sigma_of
+from benchmarks.calibration.serving import LABELLED, Held, sigma_of
 from solver.perf.frames.serving import NINETY
 from solver.perf.observations import Observations, place
 
@@ -49,10 +49,10 @@ def table(d: Data, kept_out: Mapping[str, Held], residuals: Mapping[str, Residua
                 | {"coverage90": 100.0 * inside.mean(), "halfwidth": float(np.exp(NINETY * np.median(sigma)))}
             )
         lines.append({"kept out": grouping, "metric": "tokens/s"} | errors(throughput_off(kept, held)))
-        for quantile, z in (("mean", 0.0), ("0.9", 1.2816)):
+        for quantile, z in (("mean", 0.0), ("0.7", 0.5244), ("0.8", 0.8416), ("0.9", 1.2816)):
             sigma = sigma_of(held.new, residuals["tpot"])
             lines.append({"kept out": grouping, "metric": f"choice at {quantile}"} | choices(kept, held, z * sigma))
-        if grouping == "deployment":
+        if grouping in ("deployment", LABELLED):
             lines += [
                 {"kept out": grouping, "metric": f"{metric} after {n}"}
                 | after(kept, held, metric, n, residuals[metric])

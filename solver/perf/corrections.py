@@ -2,7 +2,8 @@
 
 A set-up belongs to a group on each of LEVELS: its engine on its accelerators' generation, its model, its deployment, …
 Each group that was measured has log factors for the terms of TPOT and TTFT, shrunk towards none by how few and how
-noisy its measurements are; a group that was not measured has none, and widens the interval instead.
+noisy its measurements are; a group that was not measured has none, and widens the interval instead. Where the
+model, the accelerator or the release is new, what the other groups learned counts only so far as it was seen to help.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ class Residuals:
 
     groups: Mapping[str, Mapping[str, Mapping[str, float]]]  # level → group → term → log factor
     spread: Mapping[str, float]  # level → standard deviation of an unmeasured group; "" → of a measurement
+    gates: Mapping[str, float]  # level → what all log factors are multiplied by where its group was not measured
     scale: float  # of the interval, so that it covers what it says
 
 
@@ -108,8 +110,8 @@ def packaged_residuals() -> Mapping[str, Residuals]:
 
 
 def residuals_of(table: Mapping[str, Any]) -> Residuals:
-    """Residuals from a table {groups: {level: {group: {term: log factor}}}, spread: {level: σ}, scale: factor}."""
-    return Residuals(groups=table["groups"], spread=table["spread"], scale=float(table["scale"]))
+    """Residuals from a table {groups: {level: {group: {term: log factor}}}, spread: {level: σ}, gates, scale}."""
+    return Residuals(groups=table["groups"], spread=table["spread"], gates=table["gates"], scale=float(table["scale"]))
 
 
 def corrections(
@@ -157,6 +159,7 @@ def _factors(
     """(log factors [4, K], standard deviations [K])."""
     count = len(next(iter(keys.values())))
     factors, variance = np.zeros((len(terms), count)), np.full(count, found.spread[""] ** 2)
+    gate = np.ones(count)
     for level, groups in keys.items():
         known = found.groups.get(level, {})
         table = [known.get(group) for group in groups]
@@ -164,4 +167,5 @@ def _factors(
         factors += value[ALL] + value[DOUBLING] * wide + np.stack([value[term] for term in terms])
         missing = np.array([entry is None for entry in table], dtype=bool)
         variance += np.where(missing, found.spread.get(level, 0.0) ** 2, 0.0)
-    return factors, found.scale * np.sqrt(variance)
+        gate *= np.where(missing, found.gates.get(level, 1.0), 1.0)
+    return factors * gate, found.scale * np.sqrt(variance)

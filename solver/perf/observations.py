@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .serving import Load
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-COMMON_SHARE = 0.7  # of the unknown variance: the same at all loads
+COMMON_SHARE = 0.5  # of the unknown variance: the same at all loads
 REACH = 1.5  # doublings of concurrency or length over which the rest fades
+REPEATED = 0.5  # of the noise: what the same load measured again differs by
 MOST = 200  # points of a deployment that are used: the last ones
 
 
@@ -40,7 +41,7 @@ class Observations:
             deployments: one a row.
             load: of the rows.
             sigma: standard deviation without observations, broadcasts with the load.
-            noise: standard deviation of a measurement repeated.
+            noise: standard deviation of a measurement around what is known of its deployment.
         """
         concurrency = np.asarray(load.concurrency)
         where = place(load)
@@ -54,7 +55,7 @@ class Observations:
             if not good.any() or not len(mine):
                 continue
             unknown = np.maximum(spread[mine] ** 2 - noise**2, noise**2 / 4)
-            mean, left = _posterior(points[good], values[good], where[mine], unknown, noise)
+            mean, left = _posterior(points[good], values[good], where[mine], unknown, REPEATED * noise)
             shift[mine], seen[mine] = mean, True
             spread[mine] = np.minimum(spread[mine], np.sqrt(left + noise**2))
         return shift, spread, seen

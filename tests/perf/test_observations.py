@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solver.perf.observations import COMMON_SHARE, MOST, REACH, Observations, place
+from solver.perf.observations import COMMON_SHARE, MOST, REACH, REPEATED, Observations, place
 from solver.perf.serving import Load
 
 SIGMA, NOISE = 0.5, 0.3
 UNKNOWN = SIGMA**2 - NOISE**2  # 0.16
+AGAIN = (REPEATED * NOISE) ** 2  # variance of a repeated measurement, 0.0225
 RATIO = 0.2  # log of measured over predicted
 
 
@@ -48,10 +49,10 @@ def test_places_are_doublings() -> None:
 
 
 def test_one_observation() -> None:
-    """τ² = 0.16 against s² = 0.09: 0.64 of the difference is believed, 0.36 of τ² stays unknown."""
+    """τ² = 0.16 against 0.0225 of a repeated measurement: 0.877 of the difference is believed, the rest is left."""
     shift, spread, seen = shifted(observed(load(16), [RATIO]), load(16))
-    assert shift[0] == pytest.approx(0.64 * RATIO)
-    assert spread[0] == pytest.approx(math.sqrt(0.36 * 0.16 + 0.09))
+    assert shift[0] == pytest.approx(UNKNOWN / (UNKNOWN + AGAIN) * RATIO)
+    assert spread[0] == pytest.approx(math.sqrt(UNKNOWN * AGAIN / (UNKNOWN + AGAIN) + NOISE**2))
     assert seen.tolist() == [True]
 
 
@@ -61,14 +62,14 @@ def test_loads_between() -> None:
         alike = COMMON_SHARE + (1 - COMMON_SHARE) * left
         for at in (load(16 * 2**doublings), load(16, prompt=1024 * 2**doublings), load(16, answer=1024 / 2**doublings)):
             shift, spread, _ = shifted(observed(load(16), [RATIO]), at)
-            assert shift[0] == pytest.approx(alike * UNKNOWN / (UNKNOWN + NOISE**2) * RATIO)
-            variance = UNKNOWN - (alike * UNKNOWN) ** 2 / (UNKNOWN + NOISE**2)
+            assert shift[0] == pytest.approx(alike * UNKNOWN / (UNKNOWN + AGAIN) * RATIO)
+            variance = UNKNOWN - (alike * UNKNOWN) ** 2 / (UNKNOWN + AGAIN)
             assert spread[0] == pytest.approx(math.sqrt(variance + NOISE**2))
 
 
 def test_two_observations_of_two_loads() -> None:
     """Two far loads share 0.7 of the unknown: the posterior of two correlated normal variables, by hand."""
-    a, b = UNKNOWN + NOISE**2, COMMON_SHARE * UNKNOWN
+    a, b = UNKNOWN + AGAIN, COMMON_SHARE * UNKNOWN
     r = np.array([0.3, -0.1])
     weights = np.array([UNKNOWN * a - b * b, b * a - UNKNOWN * b]) / (a * a - b * b)
     shift, spread, _ = shifted(observed(load(1, 1e15), r), load(1))
@@ -81,7 +82,7 @@ def test_many_observations_converge(count: int) -> None:
     """N of them: N τ² ÷ (N τ² + s²) of their mean, and what is left is the noise."""
     values = RATIO + 0.05 * (-1.0) ** np.arange(count)
     shift, spread, _ = shifted(observed(load(*[16.0] * count), values), load(16))
-    share = count * UNKNOWN / (count * UNKNOWN + NOISE**2)
+    share = count * UNKNOWN / (count * UNKNOWN + AGAIN)
     assert shift[0] == pytest.approx(share * RATIO)
     assert spread[0] == pytest.approx(math.sqrt((1 - share) * UNKNOWN + NOISE**2))
     if count == MOST:
@@ -101,8 +102,8 @@ def test_the_last_ones_are_used() -> None:
 def test_other_deployments_are_unmoved() -> None:
     """Neither their mean nor their interval."""
     shift, spread, seen = shifted(observed(load(16), [RATIO]), load(16, 16, 16), ("yours", "mine", "theirs"))
-    assert shift.tolist() == [0.0, pytest.approx(0.64 * RATIO), 0.0]
-    assert spread.tolist() == [SIGMA, pytest.approx(math.sqrt(0.36 * 0.16 + 0.09)), SIGMA]
+    assert shift.tolist() == [0.0, pytest.approx(UNKNOWN / (UNKNOWN + AGAIN) * RATIO), 0.0]
+    assert spread.tolist() == [SIGMA, pytest.approx(math.sqrt(UNKNOWN * AGAIN / (UNKNOWN + AGAIN) + NOISE**2)), SIGMA]
     assert seen.tolist() == [False, True, False]
 
 
