@@ -81,7 +81,7 @@ def test_communication_by_hand() -> None:
 
 
 def test_latent_rows_are_copied_to_all_ranks() -> None:
-    """DeepSeek-V3's compressed row has one head: each of eight tensor ranks reads all of it, attention ranks a share."""
+    """DeepSeek-V3's compressed row has one head: tensor ranks read all of it, attention ranks a share."""
     model, lengths = labels.model("DeepSeek-V3"), {"input_tokens": 8000.0}
     cut = {n: one(model=model, layouts=(n,), **lengths) for n in ((1, 1, 1, 1.0), (8, 1, 1, 1.0), (1, 1, 8, 1.0))}
     alone, tensor, data = (float(step(c, PLAIN, np.array([8.0])).cache[0]) for c in cut.values())
