@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from benchmarks.calibration import hierarchy
 from benchmarks.calibration.serving import (
     FOLDS,
+    GATED,
+    GROUPINGS,
     PRIORS,
     VARIANCES,
     WANTED,
@@ -29,6 +31,8 @@ from benchmarks.calibration.serving import (
     fit_constants,
     fit_groups,
     folds,
+    gated,
+    gates,
     layout,
     residuals,
     seconds,
@@ -43,7 +47,10 @@ from solver.perf.frames.serving import NINETY, predict_with
 from solver.perf.serving import TPOT_TERMS, TTFT_TERMS
 from solver.perf.steps import ENGINES, ServingConstants, constants_of, fitted, serving_constants
 
-NONE = {m: Residuals(groups={}, spread={"": 0.1} | dict.fromkeys(LEVELS, 0.05), scale=1.0) for m in ("tpot", "ttft")}
+NONE = {
+    m: Residuals(groups={}, spread={"": 0.1} | dict.fromkeys(LEVELS, 0.05), gates={}, scale=1.0)
+    for m in ("tpot", "ttft")
+}
 
 
 WIDE = hierarchy.Variances(levels=dict.fromkeys(WANTED, math.log(0.06)), slope=0.0, noise=math.log(0.05))
@@ -254,7 +261,7 @@ def test_factors_of_the_fit_are_those_of_the_predictions() -> None:
         }
         for level, keys in d.keys.items()
     }
-    found = {m: Residuals(groups=table, spread=NONE[m].spread, scale=1.0) for m in NONE}
+    found = {m: Residuals(groups=table, spread=NONE[m].spread, gates={}, scale=1.0) for m in NONE}
     made, _ = corrections(d.labels, {**NONE, "tpot": found["tpot"]})
     assert np.log(np.stack(made.tpot)) == pytest.approx(factors_of(table, d, TPOT_TERMS))
     new = {level: np.array([k not in table[level] for k in keys]) for level, keys in d.keys.items()}
@@ -298,7 +305,7 @@ def test_spreads_are_recovered() -> None:
         "rows": held(2, 3000, sigma, {"deployment": 0.5}),
     }
     spread, scale = spreads(kept, "tpot", 0.1)
-    found = Residuals(groups={}, spread=spread, scale=scale)
+    found = Residuals(groups={}, spread=spread, gates={}, scale=scale)
     assert set(spread) == {"", *LEVELS}
     # Student's t of four degrees counts far rows less, so that the scale makes up for narrow spreads.
     assert scale * spread["model"] == pytest.approx(0.2, rel=0.2)
@@ -309,9 +316,47 @@ def test_spreads_are_recovered() -> None:
         assert inside.mean() == pytest.approx(0.9, abs=0.001 if name == "deployment" else 0.03)
 
 
+def half_helps(seed: int) -> Held:
+    """Groups whose log factors are twice what they should be where the model is new, and right elsewhere."""
+    draw = np.random.default_rng(seed)
+    fresh: dict[str, Any] = {level: np.zeros(400, dtype=bool) for level in LEVELS} | {"model": np.arange(400) < 200}
+    factor, noise = 0.2 * draw.standard_normal(400), 0.01 * draw.standard_normal(400)
+    true = np.where(fresh["model"], 0.5, 1.0) * factor + noise
+    return Held(
+        row=np.arange(400),
+        physics=dict.fromkeys(("tpot", "ttft"), true),
+        off=dict.fromkeys(("tpot", "ttft"), true - factor),
+        new=fresh,
+    )
+
+
+def test_gates() -> None:
+    """Half of the factors is the best where the model is new; where no group is new they are as they were."""
+    h = half_helps(0)
+    first = slice(200)
+    only_new = Held(
+        row=h.row[first],
+        off={m: v[first] for m, v in h.off.items()},
+        physics={m: v[first] for m, v in h.physics.items()},
+        new={level: v[first] for level, v in h.new.items()},
+    )
+    useless = {m: v * 3 for m, v in h.physics.items()}
+    wrong = Held(row=h.row, off=useless, physics=h.physics, new=h.new)  # groups that make it three times as wrong
+    found = gates({"model": only_new, "accelerator": wrong, "release": held(0, 50, {"": 0.1}, {})}, "tpot")
+    assert set(found) == set(GATED)
+    assert found["model"] == pytest.approx(0.5, abs=0.11)
+    assert found["accelerator"] == 0.0
+    after = gated(h, {m: {"model": 0.5} for m in h.off})
+    assert np.abs(after.off["tpot"]).max() < 0.05 < np.abs(h.off["tpot"][:200]).max()
+    assert (after.off["tpot"][200:] == h.off["tpot"][200:]).all()
+    both = gated(h, {"tpot": {"model": 0.5, "release": 0.0}, "ttft": {"model": 1.0}})
+    assert both.off["tpot"] == pytest.approx(after.off["tpot"])  # no release is new
+    assert both.off["ttft"] == pytest.approx(h.off["ttft"])
+
+
 def test_what_is_fitted_is_what_is_read() -> None:
     """The residuals of a fit, as the predictions take them."""
-    table = {"groups": {"engine": {"x": {ALL: 0.1}}}, "spread": {"": 0.1}, "scale": 1.2}
+    table = {"groups": {"engine": {"x": {ALL: 0.1}}}, "spread": {"": 0.1}, "gates": {"model": 0.5}, "scale": 1.2}
     found = residuals({"residuals": {"tpot": table, "ttft": table}})
     assert found == dict.fromkeys(("tpot", "ttft"), residuals_of(table))
 
@@ -332,7 +377,7 @@ def measurements() -> pd.DataFrame:
 @pytest.mark.slow
 def test_the_fit_is_what_is_shipped(measurements: pd.DataFrame) -> None:
     """Constants within 1 %, factors and groups within 0.01; not the intervals, which take many fits."""
-    made = fit(measurements, {"deployment": held(0, 100, {"": 0.05}, {})})
+    made = fit(measurements, {name: held(0, 100, {"": 0.05}, {}) for name in GROUPINGS})
     for name, entry in made["constants"].items():
         shipped = fitted()["constants"][name]
         assert shipped["value"] == pytest.approx(entry["value"], rel=0.01), name

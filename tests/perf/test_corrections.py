@@ -26,7 +26,7 @@ from solver.perf.serving import TPOT_TERMS, TTFT_TERMS
 
 LLAMA = "meta-llama/Llama-3.1-70B"
 SPREAD = {"": 0.1} | {level: 0.01 * (i + 1) for i, level in enumerate(LEVELS)}  # 0.01, 0.02, … 0.11
-NONE = Residuals(groups={}, spread=SPREAD, scale=1.0)
+NONE = Residuals(groups={}, spread=SPREAD, gates={}, scale=1.0)
 
 
 def label(model: str = LLAMA, **changes: Any) -> Label:
@@ -43,7 +43,7 @@ def group(level: str, made: Label | None = None) -> str:
 
 def with_groups(groups: dict[str, Any], scale: float = 1.0) -> dict[str, Residuals]:
     """TPOT has these groups; TTFT has none."""
-    return {"tpot": Residuals(groups=groups, spread=SPREAD, scale=scale), "ttft": NONE}
+    return {"tpot": Residuals(groups=groups, spread=SPREAD, gates={}, scale=scale), "ttft": NONE}
 
 
 def logs(groups: dict[str, Any], *labels: Label) -> Any:
@@ -128,11 +128,22 @@ def test_groups_add() -> None:
 def test_metrics_have_groups_of_their_own() -> None:
     """Those of TTFT say nothing of TPOT."""
     table = {"engine": {"trtllm | 0": {ALL: 0.1, "queue": 0.4}}}
-    made, _ = corrections([label()], {"tpot": NONE, "ttft": Residuals(groups=table, spread=SPREAD, scale=2.0)})
+    doubled = Residuals(groups=table, spread=SPREAD, gates={}, scale=2.0)
+    made, _ = corrections([label()], {"tpot": NONE, "ttft": doubled})
     assert TTFT_TERMS == ("first", "prefill", "queue", "wait")
     assert np.stack(made.tpot)[:, 0].tolist() == [1.0] * 4
     assert np.log(np.stack(made.ttft))[:, 0] == pytest.approx([0.1, 0.1, 0.5, 0.1])
     assert made.ttft_sigma[0] == pytest.approx(2 * math.sqrt(0.01 + 0.0506 - 0.0001))  # all levels but the engine
+
+
+def test_a_new_model_or_release_closes_a_gate() -> None:
+    """All log factors are multiplied by the gate of each level whose group was not measured."""
+    table = {"engine": {"trtllm | 0": {ALL: 0.4, "launch": 0.2}}, "release": {group("release"): {ALL: 0.0}}}
+    gated = Residuals(groups=table, spread=SPREAD, gates={"model": 0.5, "release": 0.1}, scale=1.0)
+    made, _ = corrections([label(), label(version="9")], {"tpot": gated, "ttft": NONE})
+    found = np.log(np.stack(made.tpot))
+    assert found[:, 0] == pytest.approx([0.2, 0.2, 0.3, 0.2])  # the model is new
+    assert found[:, 1] == pytest.approx([0.02, 0.02, 0.03, 0.02])  # and so is the release
 
 
 @pytest.mark.parametrize(("ranks", "beyond"), [(1, -1.5), (2, -0.5), (4, 0.5), (8, 1.5), (16, 2.5)])
@@ -179,8 +190,10 @@ def test_evidence() -> None:
 
 def test_a_table_is_read_as_it_is_written() -> None:
     """Groups, spreads and scale; the noise is that of a measurement, scaled."""
-    found = residuals_of({"groups": {"engine": {"x": {ALL: 1.0}}}, "spread": {"": 0.2, "engine": 0.3}, "scale": 1.5})
-    assert found == Residuals(groups={"engine": {"x": {ALL: 1.0}}}, spread={"": 0.2, "engine": 0.3}, scale=1.5)
+    table: dict[str, Any] = {"groups": {"engine": {"x": {ALL: 1.0}}}, "spread": {"": 0.2, "engine": 0.3}}
+    table["gates"] = {"model": 0.5}
+    found = residuals_of(table | {"scale": 1.5})
+    assert found == Residuals(**table, scale=1.5)
     assert noise_of("tpot", {"tpot": found}) == pytest.approx(0.3)
 
 
@@ -192,6 +205,8 @@ def test_the_packaged_table() -> None:
         assert set(found.spread) == {"", *LEVELS}
         assert all(value > 0 for value in found.spread.values())
         assert found.scale > 0
+        assert set(found.gates) <= set(LEVELS)
+        assert all(0 <= gate <= 1 for gate in found.gates.values())
         for groups in found.groups.values():
             for entry in groups.values():
                 assert set(entry) <= {ALL, DOUBLING, *terms}
