@@ -27,7 +27,10 @@ VENDOR_WORDS = re.compile(
     r"nvidia|amd|intel|google|cloud|aws|amazon|huawei|qualcomm|instinct|geforce|tesla|radeon|quadro|gpu|accelerator|"
     r"tensor|core|server|edition|blackwell|ampere|ms"
 )
-FORM = re.compile(r"sxm\d?|oam|hbm\w*|gddr\w*|lpddr\w*|\d+w|aarch64|ac|lc|ts|turbo")  # tells apart nothing we list
+FORM = re.compile(  # tells apart nothing we list
+    r"sxm\d?|oam|hbm\w*|gddr\w*|lpddr\w*|\d+w|aarch64|ac|lc|ts|cts|trt|turbo|hgx|nvl\d\d|\d+x|x\d+|"
+    r"grace|hopper|gracehopper|superchip"
+)
 MEMORY = re.compile(r"(\d+)(?:gib|gb|g)")
 MEMORY_SLACK = 0.15  # between a nominal size in GB and what the table says is usable, GiB
 OWNER_WORDS = frozenset(("nvidia", "meta", "google", "openai", "microsoft", "mistralai", "amd"))

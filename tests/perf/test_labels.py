@@ -45,6 +45,10 @@ from solver.perf.compile_architectures import compile_manual
         ("GH200-120GB", "GH200"),  # the 120 GB are the processor's
         ("NVIDIA GB300-288GB_aarch64", "GB300"),
         ("NVIDIA B200-SXM-180GB", "B200"),
+        ("NVIDIA H200-SXM-141GB-CTS", "H200"),
+        ("NVIDIA GH200-GraceHopper-Superchip-96GB", "GH200"),
+        ("GB200 NVL72", "GB200"),
+        ("8x HGX H100", "H100"),
         ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000"),
         ("NVIDIA GeForce RTX 4090", "RTX-4090"),
         ("AMD Instinct MI300X 192GB HBM3", "MI300X"),
