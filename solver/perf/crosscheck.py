@@ -78,7 +78,7 @@ def cross_check(frame: pd.DataFrame, interpreter: str | Path, *, time_limit_s: f
     rows.errors = [error or known for error, known in zip(rows.errors, ours["error"], strict=True)]
     questions = _questions(rows, found)
     script = resources.files(__package__).joinpath("crosscheck_child.py").read_text(encoding="utf-8")
-    answers = ask(interpreter, script, list(questions.values()), time_limit_s) if questions else []
+    answers = ask(interpreter, script, list(questions.values()), time_limit_s)
     said: list[Mapping[str, Any]] = [{}] * len(rows)
     for row, answer in zip(questions, answers, strict=True):
         said[row] = answer

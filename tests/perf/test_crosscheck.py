@@ -204,7 +204,9 @@ def test_what_the_child_started_ends_with_it(tmp_path: Path) -> None:
     """A grandchild that holds the pipe open."""
     note = tmp_path / "pid"
     start = f"import subprocess\np = subprocess.Popen(['sleep', '60'])\nopen({str(note)!r}, 'w').write(str(p.pid))\n"
+    begun = time.monotonic()
     put(READY + EACH + ANSWER + start + "time.sleep(60)\n", count=1, seconds=4.0)
+    assert time.monotonic() - begun < 30
     pid = int(note.read_text(encoding="utf-8"))
     for _ in range(100):
         state = Path(f"/proc/{pid}/stat")
