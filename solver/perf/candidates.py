@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import labels
 from .corrections import Label, corrections
 from .serving import Load, predict, terms
 from .setups import setups
 from .steps import ENGINES, ServingConstants, serving_constants, steps
+from .throughput import accelerator_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +97,7 @@ class Candidates:
                     precision=self.precision.name,
                     engine=self.engine,
                     layout=(int(t), int(p), int(d), int(e)),
+                    silicon=accelerator_class(labels.accelerator(accelerator)),
                 )
                 for accelerator, generation, (t, p, d, e) in named
             ]

@@ -41,6 +41,7 @@ class Label:
     engine: str
     version: str = ""
     layout: tuple[int, int, int, int] = (1, 1, 1, 1)  # tensor, pipeline, attention data, expert parallel
+    silicon: str = ""  # class of the accelerator, see `throughput.accelerator_class`
 
     @property
     def shape(self) -> str:
@@ -79,6 +80,7 @@ LEVELS: Mapping[str, tuple[str, ...]] = MappingProxyType(  # what a level's grou
         "model machine": ("shape", "engine", "accelerator", "precision"),
         "model release": ("release", "shape", "accelerator"),
         "deployment": ("shape", "accelerator", "engine", "precision", "layout"),
+        "silicon": ("silicon",),
     }
 )
 TRAITS = tuple(dict.fromkeys(name for names in LEVELS.values() for name in names))
@@ -144,13 +146,13 @@ def noise_of(metric: str, residuals: Mapping[str, Residuals] | None = None) -> f
 
 
 def evidence(found: Residuals, keys: Mapping[str, Sequence[str]]) -> list[str]:
-    """Measured: the deployment itself. Calibrated: its engine on its generation, and models that attend alike."""
+    """Measured: the deployment itself. Calibrated: its engine, class of accelerator and kind of attention."""
 
     def known(level: str) -> list[bool]:
         return [key in found.groups.get(level, {}) for key in keys[level]]
 
-    near = zip(known("deployment"), known("engine"), known("attention"), strict=True)
-    return [MEASURED if d else CALIBRATED if e and a else PHYSICS for d, e, a in near]
+    near = zip(known("deployment"), known("engine"), known("attention"), known("silicon"), strict=True)
+    return [MEASURED if d else CALIBRATED if e and a and s else PHYSICS for d, e, a, s in near]
 
 
 def _factors(

@@ -254,9 +254,11 @@ def _weights(s: Setups, c: Mapping[str, Array]) -> tuple[Array, Any, Any, Array]
     four = is_["fp4"]
     dense_factor = np.where(four, np.where(moe, c["fp4_mixed_bytes"] / 2.0, c["fp4_dense_bytes"]), 1.0)
     expert_factor = np.where(is_["mxfp4"], c["mxfp4_bytes"], 1.0) / c["expert_bandwidth"]
+    expert_factor = np.maximum(expert_factor, np.minimum(c["memory_efficiency"], 1.0))  # nothing reads beyond the peak
     alone = (s.dense_bytes * dense_factor * s.dense_parameters + 2.0 * s.plain_parameters) / s.tensor_parallel
     experts = s.expert_bytes * expert_factor * s.expert_parameters / stage
-    fp4 = np.where(four, c["fp4_efficiency"], 1.0)
+    units = s.expert_flop_per_s > s.bf16_flop_per_s  # without FP4 units, FP4 is multiplied as BF16 is
+    fp4 = np.where(four & units, c["fp4_efficiency"], 1.0)
     imbalance = 1.0 + c["expert_imbalance"] * (s.expert_parallel > 1)
 
     def dense(efficiency: str) -> Array:

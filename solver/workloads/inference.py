@@ -14,6 +14,7 @@ from ..perf.memory import sequences_that_fit, serving_memory
 from ..perf.serving import Load, predict
 from ..perf.setups import setups
 from ..perf.steps import ENGINES, serving_constants, steps
+from ..perf.throughput import accelerator_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,15 +177,16 @@ def _labels(
     told = [(accelerators[shape].name, layout) for shape, *layout, _ in rows]
     known: dict[tuple[str, tuple[int, ...]], int] = {}
     which = [known.setdefault((name, tuple(layout)), len(known)) for name, layout in told]
-    narrow = {accelerator.name: accelerator.fp4_tflop_per_s > 0 for accelerator in accelerators}
+    kinds = {a.name: (int(a.fp4_tflop_per_s > 0), accelerator_class(a)) for a in accelerators}
     labels = [
         Label(
             architecture=a,
             accelerator=name,
-            generation=int(narrow[name]),
+            generation=kinds[name][0],
             precision=p.name,
             engine=engine,
             layout=(tensor, stages, ranks, experts),
+            silicon=kinds[name][1],
         )
         for name, (tensor, stages, ranks, experts) in known
     ]

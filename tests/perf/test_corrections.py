@@ -25,14 +25,14 @@ from solver.perf.corrections import (
 from solver.perf.serving import TPOT_TERMS, TTFT_TERMS
 
 LLAMA = "meta-llama/Llama-3.1-70B"
-SPREAD = {"": 0.1} | {level: 0.01 * (i + 1) for i, level in enumerate(LEVELS)}  # 0.01, 0.02, … 0.11
+SPREAD = {"": 0.1} | {level: 0.01 * (i + 1) for i, level in enumerate(LEVELS)}  # 0.01, 0.02, … 0.12
 NONE = Residuals(groups={}, spread=SPREAD, gates={}, scale=1.0)
 
 
 def label(model: str = LLAMA, **changes: Any) -> Label:
     """A set-up on four H100 under TensorRT-LLM."""
     usual: dict[str, Any] = {"accelerator": "H100", "generation": 0, "precision": "fp8", "engine": "trtllm"}
-    usual |= {"version": "1.1.0", "layout": (4, 1, 1, 1)}
+    usual |= {"version": "1.1.0", "layout": (4, 1, 1, 1), "silicon": "hopper"}
     return Label(architecture=architecture(model), **(usual | changes))
 
 
@@ -67,6 +67,7 @@ def test_names_of_groups() -> None:
         "model machine": f"{shape} | trtllm | H100 | fp8",
         "model release": f"trtllm 1.1.0 | {shape} | H100",
         "deployment": f"{shape} | H100 | trtllm | fp8 | (4, 1, 1, 1)",
+        "silicon": "hopper",
     }
     assert list(made) == list(LEVELS)
     assert groups_of([label(), label(version="")])["release"] == ["trtllm 1.1.0", "trtllm unstated"]
@@ -133,7 +134,7 @@ def test_metrics_have_groups_of_their_own() -> None:
     assert TTFT_TERMS == ("first", "prefill", "queue", "wait")
     assert np.stack(made.tpot)[:, 0].tolist() == [1.0] * 4
     assert np.log(np.stack(made.ttft))[:, 0] == pytest.approx([0.1, 0.1, 0.5, 0.1])
-    assert made.ttft_sigma[0] == pytest.approx(2 * math.sqrt(0.01 + 0.0506 - 0.0001))  # all levels but the engine
+    assert made.ttft_sigma[0] == pytest.approx(2 * math.sqrt(0.01 + 0.065 - 0.0001))  # all levels but the engine
 
 
 def test_a_new_model_or_release_closes_a_gate() -> None:
@@ -155,13 +156,13 @@ def test_doublings_of_ranks(ranks: int, beyond: float) -> None:
 
 
 def test_what_was_not_measured_widens() -> None:
-    """σ² = 0.1² of a measurement and that of each level without the group: 0.01² (1² + … + 11²) = 0.0506 for all."""
+    """σ² = 0.1² of a measurement and that of each level without the group: 0.01² (1² + … + 12²) = 0.065 for all."""
     everything = {level: {group(level): {ALL: 0.0}} for level in LEVELS}
 
     def sigma(groups: dict[str, Any], made: Label | None = None, scale: float = 1.0) -> float:
         return float(corrections([made or label()], with_groups(groups, scale))[0].tpot_sigma[0])
 
-    assert sigma({}) == pytest.approx(math.sqrt(0.01 + 0.0506))
+    assert sigma({}) == pytest.approx(math.sqrt(0.01 + 0.065))
     assert sigma(everything) == pytest.approx(0.1)
     assert sigma(everything, scale=1.5) == pytest.approx(0.15)
     without = everything | {"model": {}, "layout": {"another": {ALL: 0.0}}}
@@ -171,8 +172,8 @@ def test_what_was_not_measured_widens() -> None:
 
 
 def test_evidence() -> None:
-    """Measured: the deployment. Calibrated: its engine on the generation, and its kind of attention. Else physics."""
-    engine = {"engine": {"trtllm | 0": {ALL: 0.0}}}
+    """Measured: the deployment. Calibrated: its engine, class of accelerator and kind of attention. Else physics."""
+    engine = {"engine": {"trtllm | 0": {ALL: 0.0}}, "silicon": {"hopper": {ALL: 0.0}}}
     attention = {"attention": {"trtllm | dense": {ALL: 0.0}}}
     same = {"deployment": {group("deployment"): {ALL: 0.0}}}
 
@@ -186,6 +187,7 @@ def test_evidence() -> None:
         engine | attention | same, label(), label(layout=(8, 1, 1, 1)), label(engine="vllm"),
         label(accelerator="B200", generation=1), label("mistralai/Mixtral-8x7B-v0.1"),
     ) == ["measured", "calibrated", "physics", "physics", "physics"]  # fmt: skip
+    assert said(engine | attention, label(accelerator="A100-80", silicon="ampere")) == ["physics"]
 
 
 def test_a_table_is_read_as_it_is_written() -> None:

@@ -17,6 +17,7 @@ from ..observations import Observations, place
 from ..serving import Load, interval, predict
 from ..setups import setups
 from ..steps import ENGINES, serving_constants, steps
+from ..throughput import accelerator_class
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -297,6 +298,7 @@ def _label(said: Mapping[str, str], sizes: list[float]) -> Label:
         engine=ENGINE_NAMES.get(engine, ""),
         version=said["engine_version"],
         layout=(int(tensor), int(pipeline), int(data), int(expert)),
+        silicon=accelerator_class(accelerator),
     )
 
 
