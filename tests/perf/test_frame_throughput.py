@@ -127,6 +127,7 @@ def test_no_rows() -> None:
         ({"isl": 0}, r"isl: 0 cannot be used \(give a number above 0"),
         ({"isl": float("nan")}, r"isl: is not stated \(give the mean number of tokens\)"),
         ({"osl": -5}, r"osl: -5 cannot be used"),
+        ({"osl": 1e-270}, r"osl: 1e-270 tokens are no request \(give the mean number of tokens\)"),
         ({"osl": "many"}, r"osl: 'many' cannot be used"),
         ({"n_gpus": 0}, r"n_gpus: 0 cannot be used"),
         ({"n_gpus": 1.5}, r"n_gpus: 1.5 cannot be used"),

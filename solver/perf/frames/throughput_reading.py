@@ -62,7 +62,7 @@ MLPERF_SCENARIOS = frozenset({"offline", "server", "interactive"})
 SMALL_HBM_GIB = 70.0  # below it vLLM's default batch is small
 FILLED = 0.85  # of HBM that weights may take where the number of accelerators is not stated
 ROUND_SLACK = 0.01
-MOST_TOKENS = 1e7
+LEAST_TOKENS, MOST_TOKENS = 0.5, 1e7  # of a mean
 ANY = "*"
 
 
@@ -300,6 +300,8 @@ def _tokens(field: str, stated: float, usual: float) -> float:
     length = usual if math.isnan(stated) else stated
     if math.isnan(length):
         raise InputError("is not stated", where=field, mend="give the mean number of tokens")
+    if length < LEAST_TOKENS:
+        raise InputError(f"{length:g} tokens are no request", where=field, mend="give the mean number of tokens")
     return length
 
 
