@@ -173,20 +173,23 @@ def test_what_was_not_measured_widens() -> None:
 
 def test_evidence() -> None:
     """Measured: the deployment. Calibrated: its engine, class of accelerator and kind of attention. Else physics."""
-    engine = {"engine": {"trtllm | 0": {ALL: 0.0}}, "silicon": {"hopper": {ALL: 0.0}}}
+    engine = {"engine": {"trtllm | 0": {ALL: 0.0}}}
+    silicon = {"silicon": {"hopper": {ALL: 0.0}}}
     attention = {"attention": {"trtllm | dense": {ALL: 0.0}}}
     same = {"deployment": {group("deployment"): {ALL: 0.0}}}
 
     def said(groups: dict[str, Any], *labels: Label) -> list[str]:
         return corrections(labels or [label()], with_groups(groups))[1]
 
-    assert said({}) == said(engine) == said(attention) == ["physics"]
-    assert said(engine | attention) == ["calibrated"]
+    for part in ({}, engine | attention, engine | silicon, attention | silicon):
+        assert said(part) == ["physics"]
+    assert said(engine | attention | silicon) == ["calibrated"]
     assert said(same) == ["measured"]
     assert said(
-        engine | attention | same, label(), label(layout=(8, 1, 1, 1)), label(engine="vllm"),
+        engine | attention | silicon | same, label(), label(layout=(8, 1, 1, 1)), label(engine="vllm"),
         label(accelerator="B200", generation=1), label("mistralai/Mixtral-8x7B-v0.1"),
-    ) == ["measured", "calibrated", "physics", "physics", "physics"]  # fmt: skip
+        label(accelerator="MI300X", silicon="cdna3"),
+    ) == ["measured", "calibrated", "physics", "physics", "physics", "physics"]  # fmt: skip
     assert said(engine | attention, label(accelerator="A100-80", silicon="ampere")) == ["physics"]
 
 
