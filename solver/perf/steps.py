@@ -257,17 +257,19 @@ def _weights(s: Setups, c: Mapping[str, Array]) -> tuple[Array, Any, Any, Array]
     expert_factor = np.maximum(expert_factor, np.minimum(c["memory_efficiency"], 1.0))  # nothing reads beyond the peak
     alone = (s.dense_bytes * dense_factor * s.dense_parameters + 2.0 * s.plain_parameters) / s.tensor_parallel
     experts = s.expert_bytes * expert_factor * s.expert_parameters / stage
-    units = s.expert_flop_per_s > s.bf16_flop_per_s  # without FP4 units, FP4 is multiplied as BF16 is
-    fp4 = np.where(four & units, c["fp4_efficiency"], 1.0)
     imbalance = 1.0 + c["expert_imbalance"] * (s.expert_parallel > 1)
 
+    def fp4(peak: Array) -> Array:
+        """What FP4 reaches of its peak: no less than BF16 would, which stands in where there are no FP4 units."""
+        return np.where(four, np.maximum(c["fp4_efficiency"], s.bf16_flop_per_s / peak), 1.0)
+
     def dense(efficiency: str) -> Array:
-        rate = s.dense_flop_per_s * c[efficiency] * np.where(moe, 1.0, fp4)
+        rate = s.dense_flop_per_s * c[efficiency] * np.where(moe, 1.0, fp4(s.dense_flop_per_s))
         return 2.0 * s.dense_parameters / s.tensor_parallel / rate
 
     def expert(efficiency: str) -> Array:
         work = 2.0 * s.expert_parameters * s.routed_share / stage * imbalance
-        return work / (s.expert_flop_per_s * c[efficiency] * fp4)
+        return work / (s.expert_flop_per_s * c[efficiency] * fp4(s.expert_flop_per_s))
 
     return alone, dense, expert, experts
 

@@ -22,6 +22,7 @@ from solver.perf.hardware import GIB, Hardware, Layout
 from solver.perf.serving import Corrections, Load, Options, Prediction, predict, terms
 from solver.perf.setups import Setups, setups
 from solver.perf.steps import COEFFICIENTS, ENGINES, Steps, constants_of, fitted, serving_constants, steps
+from solver.perf.throughput import accelerator_class
 
 LAYERS, HIDDEN, VOCABULARY = 80, 8192, 128_256  # Llama-3.1-70B: 64 heads of 128, 8 of keys and values, FFN 28,672
 DENSE = LAYERS * (2 * HIDDEN * HIDDEN + 2 * HIDDEN * 1024 + 3 * HIDDEN * 28_672)
@@ -52,11 +53,11 @@ def one(
     data: int = 1,
     expert: int = 1,
     scaleup: float = math.inf,
-    hbm_gib: float = 80.0,
+    fp4: float = 0.0,
     **values: float,
 ) -> Steps:
     """Steps of one set-up on round hardware: 1 TB/s, 1 PFLOP/s in BF16 and twice that in FP8, links free by default."""
-    figures = (hbm_gib * GIB, BANDWIDTH, PEAK, 2 * PEAK, 0.0, scaleup, 1e9)
+    figures = (80 * GIB, BANDWIDTH, PEAK, 2 * PEAK, fp4, scaleup, 1e9)
     names = [f.name for f in dataclasses.fields(Hardware)][:-1]
     hw = Hardware(**{n: np.array([v]) for n, v in zip(names, figures, strict=True)}, generation=np.array([0]))
     sizes = {"tensor_parallel": tensor, "pipeline_parallel": pipeline, "data_parallel": data, "expert_parallel": expert}
@@ -124,6 +125,19 @@ def test_efficiencies_divide() -> None:
     assert slow.dense_s == near(2 * whole.dense_s)
     assert slow.decode_terms(wide, none)[0] == pytest.approx(4 * whole.decode_terms(wide, none)[0], rel=1e-6)
     assert one("llama-3.1-70b", tensor=8, memory_efficiency=1.5).dense_s == near(whole.dense_s)
+
+
+def test_types_without_units_of_their_own() -> None:
+    """FP4 on a machine without such units is read at 9/16 byte a weight, and multiplied as BF16 is."""
+    sixteen, four = (one("llama-3.1-70b", kind, tensor=8, fp4_efficiency=0.5) for kind in ("bf16", "fp4"))
+    for made in (sixteen, four):
+        assert made.prefill_token_s == near(2 * DENSE / 8 / PEAK)
+    assert four.dense_s == near(((0.5 + 1 / 16) * DENSE + 2 * (HEAD + NORMS)) / 8 / BANDWIDTH)
+    narrow = one("llama-3.1-70b", "fp4", tensor=8, fp4=4 * PEAK, fp4_efficiency=0.5)
+    assert narrow.prefill_token_s == near(2 * DENSE / 8 / (4 * PEAK) / 0.5)
+    hardly = one("llama-3.1-70b", "fp4", tensor=8, fp4=1.5 * PEAK, fp4_efficiency=0.5)  # then BF16 is the faster
+    assert hardly.prefill_token_s == near(2 * DENSE / 8 / PEAK)
+    assert one("llama-3.1-70b", "fp8", tensor=8).prefill_token_s == near(2 * DENSE / 8 / (2 * PEAK))
 
 
 @pytest.mark.parametrize("coverage", [1.0, 0.9])
@@ -366,6 +380,7 @@ def every() -> tuple[tuple[Label, ...], Setups, Corrections]:
                     generation=int(machine.fp4_tflop_per_s > 0),
                     precision=str(draw.choice(sorted(PRECISIONS))),
                     engine=str(draw.choice(ENGINES)),
+                    silicon=accelerator_class(machine),
                     layout=(tensor, int(draw.choice([1, 1, 2])) if a.layers > 1 else 1, data, ranks if split else 1),
                 )
             )
