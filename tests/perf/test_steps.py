@@ -483,9 +483,13 @@ def test_more_sequences_in_flight_are_never_quicker(
 
 
 @QUICK
-@given(**LOADS, name=ADDED, more=st.sampled_from([1, 300, 5000, 60_000]))
+@given(**LOADS, name=st.sampled_from(["packaged", "none"]), more=st.sampled_from([1, 300, 5000, 60_000]))
 def test_longer_prompts_are_never_quicker(concurrency: int, prompt: int, answer: int, name: str, more: int) -> None:
-    """The whole latency does not fall, and the rate does not rise; nor does TPOT fall where all sequences fit."""
+    """The whole latency does not fall, and the rate does not rise; nor does TPOT fall where all sequences fit.
+
+    (Not for any factors: where fewer of longer sequences run, TPOT falls and the wait rises, and a factor of TPOT's
+    terms far above that of the wait would turn their sum round.)
+    """
     made, added = every()[1], added_of(name)
     short, long = (answers(made, concurrency, n, answer, added) for n in (prompt, prompt + more))
     never("whole", whole_ms(long, answer) < whole_ms(short, answer) * (1 - 1e-9))
