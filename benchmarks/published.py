@@ -73,6 +73,18 @@ def exactness(rows: list[dict[str, Any]]) -> list[str]:
     return [*_table(("kind of problem", *counts, "measured, at revision"), cells), *([""] if faults else []), *faults]
 
 
+def perf_speed(rows: list[dict[str, Any]]) -> list[str]:
+    """The table of the serving model's speed, goals beside the figures."""
+    titles = ("", "evaluations / s", "goal", "seconds", "goal", "measured, at revision")
+    return _table(titles, (_quick(row) for row in rows))
+
+
+def _quick(row: dict[str, Any]) -> tuple[str, ...]:
+    rate, goal = (f"{row[key] / 1e6:.2f} M" if row[key] else "" for key in ("per_s", "goal_per_s"))
+    taken, most = (f"{row[key]:.3f}" if row[key] else "" for key in ("seconds", "goal_s"))
+    return row["name"], rate, goal, taken, most, f"{row['measured']}, {row['revision']}"
+
+
 def _yes(value: bool | None) -> str:  # noqa: FBT001 (a cell)
     return "–" if value is None else "yes" if value else "**no**"
 
@@ -92,7 +104,7 @@ def section(name: str, table: Callable[[list[dict[str, Any]]], list[str]]) -> st
     return "\n".join([on, "", f"Protocol: {how}.", "", *table(rows)])
 
 
-SECTIONS = {"solver_speed": solver_speed, "exactness": exactness, "start_up": start_up}
+SECTIONS = {"solver_speed": solver_speed, "exactness": exactness, "start_up": start_up, "perf_speed": perf_speed}
 
 
 def page(text: str) -> str:
