@@ -204,16 +204,16 @@ def test_seconds_are_the_terms_of_the_predictions() -> None:
 
 @pytest.mark.slow
 def test_constants_that_are_known_are_found() -> None:
-    """Latencies of other constants than the prior's, 1 % noise: nearly all of the difference is explained."""
+    """Latencies of other constants than the prior's, 1 % noise: four fifths of the difference and more is explained."""
     d = data(measured(random_x(4), noise=0.01))
     x, errors = fit_constants(d)
     assert np.isfinite(errors).all()
     assert (errors > 0).all()
     for metric, before, after in zip(("tpot", "ttft"), seconds(d, np.zeros(len(x))), seconds(d, x), strict=True):
         first, last = (np.abs(np.log(parts.sum(axis=0)) - d.log[metric]) for parts in (before, after))
-        assert np.median(first) > 0.05
-        assert np.median(last) < 0.02
-        assert last.max() < 0.1
+        assert np.median(first) > 0.1
+        assert np.median(last) < 0.2 * np.median(first)
+        assert last.max() < 0.5 * first.max()
 
 
 def test_groups_that_are_known_are_found() -> None:
