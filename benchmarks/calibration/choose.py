@@ -55,7 +55,7 @@ def cost(made: dict[str, list[Fold]], metric: str, variances: Variances) -> floa
     for name, folds in made.items():
         off = []
         for fold in folds:
-            table, _ = serving.fit_groups(fold.seen, metric, fold.seen_terms, variances)
+            table = serving.fit_groups(fold.seen, metric, fold.seen_terms, variances)
             factors = np.exp(serving.factors_of(table, fold.kept, names))
             off.append(fold.kept.log[metric] - np.log((fold.kept_terms * factors).sum(axis=0)))
         error = np.abs(np.exp(-np.concatenate(off)) - 1.0)

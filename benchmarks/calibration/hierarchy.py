@@ -1,4 +1,4 @@
-"""Ridge regression over groups of groups: each level's coefficients share a variance, found by marginal likelihood.
+"""Ridge regression over groups of groups: each level's coefficients share a variance.
 
 A coefficient is one basis function in one group of one level; a group that few rows tell of is shrunk towards none.
 Rows far off count less (Student's t with four degrees of freedom, by reweighting).
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
 from scipy.sparse import csr_array, diags_array
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Index = np.ndarray[Any, np.dtype[np.int64]]
 FREEDOM = 4.0
-PRIOR_SPREAD = 0.7  # of the log of a standard deviation around its start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +81,6 @@ def _normal(made: Ridge, precision: Array) -> Array:
     return np.asarray((made.design.T @ diags_array(precision) @ made.design).toarray())
 
 
-def estimate(made: Ridge, y: Array, weight: Array, start: Variances, iterations: int) -> Variances:
-    """Standard deviations of greatest marginal likelihood, near the start."""
-    begin = _packed(made, start)
-    bounds = [(v - 3.0, v + 3.0) for v in begin]
-    found = minimize(
-        _cost,
-        begin,
-        args=(made, y, weight, begin),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": iterations},
-    )
-    levels = dict(zip(_levels(made), map(float, found.x), strict=False))
-    return Variances(levels=levels, slope=float(found.x[-2]), noise=float(found.x[-1]))
-
-
 def _levels(made: Ridge) -> list[str]:
     return list(dict.fromkeys(level for level, _ in made.families))
 
@@ -117,29 +98,3 @@ def _prior(made: Ridge, v: Array) -> Array:
     """Variance of each family."""
     place = [_levels(made).index(level) for level, _ in made.families]
     return np.exp(2.0 * (v[place] + np.where(_is_slope(made), v[-2], 0.0)))
-
-
-def _cost(v: Array, made: Ridge, y: Array, weight: Array, begin: Array) -> tuple[float, Array]:
-    """Negative log marginal likelihood with a normal prior on v, and its gradient."""
-    prior, noise = _prior(made, v), np.exp(v[-1])
-    own, precision = prior[made.owner], weight / noise**2
-    bare = _normal(made, precision)
-    normal = bare.copy()
-    normal[np.diag_indices_from(normal)] += 1.0 / own
-    factor = cho_factor(normal, lower=True)
-    moment = made.design.T @ (precision * y)
-    found = cho_solve(factor, moment)
-    inverse = cho_solve(factor, np.eye(len(own)))
-    fit = (precision * y * y).sum() - moment @ found
-    size = 2.0 * np.log(np.diag(factor[0])).sum() + np.log(own).sum() - np.log(precision).sum()
-    cost = 0.5 * (fit + size) + 0.5 * (((v - begin) / PRIOR_SPREAD) ** 2).sum()
-    each = 1.0 - (found**2 + np.diag(inverse)) / own
-    by_family = np.bincount(made.owner, each, minlength=len(made.families))
-    place = np.array([_levels(made).index(level) for level, _ in made.families])
-    gradient = np.zeros_like(v)
-    np.add.at(gradient, place, by_family)
-    gradient[-2] += by_family[_is_slope(made)].sum()
-    residual = y - made.design @ found
-    spread = (precision * residual**2).sum() + (inverse * bare).sum()
-    gradient[-1] += len(y) - spread
-    return float(cost), gradient + (v - begin) / PRIOR_SPREAD**2

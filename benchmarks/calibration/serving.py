@@ -106,21 +106,21 @@ WANTED: Mapping[str, Sequence[str]] = {  # basis functions of a level: common, b
 }
 # Standard deviations of groups, chosen by cross-validation by deployment, model, accelerator and release.
 SPREADS: Mapping[str, tuple[float, float]] = {  # level → of log TPOT, of log TTFT
-    "engine": (0.06, 0.096),
-    "attention": (0.04, 0.192),
+    "engine": (0.03, 0.096),
+    "attention": (0.02, 0.192),
     "precision": (0.03, 0.048),
-    "model": (0.17, 0.096),
-    "accelerator": (0.07, 0.08),
-    "release": (0.1, 0.032),
-    "layout": (0.013, 0.16),
-    "model layout": (0.018, 0.024),
+    "model": (0.085, 0.096),
+    "accelerator": (0.035, 0.08),
+    "release": (0.05, 0.016),
+    "layout": (0.013, 0.08),
+    "model layout": (0.018, 0.012),
     "model machine": (0.25, 0.04),
     "model release": (0.24, 0.192),
-    "deployment": (0.03, 0.028),
-    "silicon": (0.03, 0.05),
+    "deployment": (0.03, 0.014),
+    "silicon": (0.015, 0.025),
 }
 UNKNOWN_SILICON = 0.25  # assumed spread of a class of accelerator that was never measured: hardly any is kept out
-SLOPES, NOISES = (0.3, 0.6), (0.015, 0.15)  # of other basis functions, as a factor; of a measurement
+SLOPES, NOISES = (0.15, 0.6), (0.015, 0.15)  # of other basis functions, as a factor; of a measurement
 VARIANCES: Mapping[str, hierarchy.Variances] = {
     metric: hierarchy.Variances(
         levels={level: math.log(SPREADS[level][m]) for level in WANTED},
@@ -268,29 +268,27 @@ def fit_constants(d: Data) -> tuple[Array, Array]:
 
 
 def fit_groups(
-    d: Data, metric: str, parts: Array, variances: hierarchy.Variances, *, search: int = 0
-) -> tuple[dict[str, dict[str, dict[str, float]]], hierarchy.Variances]:
-    """Log factors of the terms [4, N] by level and group; `search` iterations of marginal likelihood."""
+    d: Data, metric: str, parts: Array, variances: hierarchy.Variances
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Log factors of the terms [4, N] by level and group."""
     names = TPOT_TERMS if metric == "tpot" else TTFT_TERMS
     groups = {level: list(keys) for level, keys in d.keys.items()}
     factors = np.zeros_like(parts)
     off = d.log[metric] - np.log(parts.sum(axis=0))
     weight = hierarchy.weights_of(off - np.median(off), 1.5 * float(np.median(np.abs(off - np.median(off)))))
     table: dict[str, dict[str, dict[str, float]]] = {}
-    for turn in range(ROUNDS):
+    for _ in range(ROUNDS):
         scaled = parts * np.exp(factors)
         total = scaled.sum(axis=0)
         share = scaled / total
         basis = {ALL: np.ones(len(total)), DOUBLING: d.doublings} | {str(j): share[j] for j in range(len(share))}
         made = hierarchy.ridge(groups, basis, WANTED)
         y = d.log[metric] - np.log(total) + (share * factors).sum(axis=0)
-        if search and turn == 1:
-            variances = hierarchy.estimate(made, y, weight, variances, search)
         found, fitted = hierarchy.solve(made, y, weight, variances)
         weight = hierarchy.weights_of(y - fitted, float(np.exp(variances.noise)))
         table = _table(made, found, names)
         factors = factors_of(table, d, names)
-    return table, variances
+    return table
 
 
 def _table(made: hierarchy.Ridge, found: Array, names: tuple[str, ...]) -> dict[str, dict[str, dict[str, float]]]:
@@ -348,7 +346,7 @@ def keep_out(d: Data, name: str, variances: Mapping[str, hierarchy.Variances]) -
         x, _ = fit_constants(fitted)
         off, physics = {}, {}
         for metric, mine, theirs in zip(("tpot", "ttft"), seconds(fitted, x), seconds(kept, x), strict=True):
-            table, _ = fit_groups(fitted, metric, mine, variances[metric])
+            table = fit_groups(fitted, metric, mine, variances[metric])
             names = TPOT_TERMS if metric == "tpot" else TTFT_TERMS
             total = (theirs * np.exp(factors_of(table, kept, names))).sum(axis=0)
             off[metric] = kept.log[metric] - np.log(total)
@@ -442,7 +440,7 @@ def fit(frame: pd.DataFrame, held: Mapping[str, Held] | None = None) -> dict[str
     by = {metric: gates(kept, metric) for metric in ("tpot", "ttft")}
     kept = {name: gated(h, by) for name, h in kept.items()}
     for metric, parts in zip(("tpot", "ttft"), seconds(d, x), strict=True):
-        table, _ = fit_groups(d, metric, parts, VARIANCES[metric])
+        table = fit_groups(d, metric, parts, VARIANCES[metric])
         spread, scale = spreads(kept, metric, math.exp(VARIANCES[metric].noise))
         groups = {level: _rounded(entries) for level, entries in table.items()}
         found[metric] = {"groups": groups, "spread": spread, "gates": by[metric], "scale": scale}

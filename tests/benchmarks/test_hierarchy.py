@@ -9,12 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.calibration.hierarchy import (
-    PRIOR_SPREAD,
     Ridge,
     Variances,
-    _cost,
-    _packed,
-    estimate,
     ridge,
     solve,
     weights_of,
@@ -85,68 +81,6 @@ def test_levels_are_found_by_name() -> None:
     one = Variances(levels={"model": -1.0, "machine": -3.0}, slope=-0.5, noise=-1.0)
     other = Variances(levels={"unused": 9.0, "machine": -3.0, "model": -1.0}, slope=-0.5, noise=-1.0)
     assert solve(made, y, weight, other)[0] == pytest.approx(solve(made, y, weight, one)[0])
-    found, same = (estimate(made, y, weight, v, 5) for v in (one, other))
-    assert found.levels == pytest.approx(same.levels)
-    assert set(same.levels) == {"model", "machine"}
-
-
-def likelihood(v: Any, made: Ridge, y: Any, weight: Any, begin: Any) -> float:
-    """Negative log density of y under N(0, X T² Xᵀ + s² W⁻¹) and of v, without the constants."""
-    named = Variances(levels={"model": v[0], "machine": v[1]}, slope=v[2], noise=v[3])
-    x = made.design.toarray()
-    covariance = x @ np.diag(deviations(made, named) ** 2) @ x.T + np.diag(np.exp(2 * v[3]) / weight)
-    fit = y @ np.linalg.solve(covariance, y) + np.linalg.slogdet(covariance)[1]
-    return float(0.5 * fit + 0.5 * (((v - begin) / PRIOR_SPREAD) ** 2).sum())
-
-
-def test_marginal_likelihood_and_its_gradient() -> None:
-    """As the density of the rows themselves says; the gradient as finite differences say."""
-    groups, basis = drawn(2, 50, 6, 4)
-    made = ridge(groups, basis, WANTED)
-    draw = np.random.default_rng(3)
-    y, weight = draw.normal(size=50), draw.uniform(0.2, 2.0, 50)
-    begin = np.array([-1.0, -0.5, -0.3, -0.8])
-    for v in (begin, begin + np.array([0.4, -0.6, 0.3, 0.2]), begin - 1.0):
-        cost, gradient = _cost(v, made, y, weight, begin)
-        assert cost == pytest.approx(likelihood(v, made, y, weight, begin), rel=1e-9)
-        for j in range(4):
-            step = np.zeros(4)
-            step[j] = 1e-5
-            above, below = (likelihood(v + sign * step, made, y, weight, begin) for sign in (1, -1))
-            assert gradient[j] == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-5)
-
-
-def test_estimate_is_a_maximum() -> None:
-    """No neighbour of what is found is likelier, and it is likelier than the start."""
-    groups, basis = drawn(4, 200, 12, 9)
-    made = ridge(groups, basis, WANTED)
-    y, weight = np.random.default_rng(5).normal(size=200), np.ones(200)
-    start = Variances(levels={"model": -2.0, "machine": -1.0}, slope=-0.5, noise=-1.0)
-    begin = _packed(made, start)
-    v = _packed(made, estimate(made, y, weight, start, 200))
-    best = likelihood(v, made, y, weight, begin)
-    assert best < likelihood(begin, made, y, weight, begin)
-    for j in range(4):
-        for step in (-0.05, 0.05):
-            assert likelihood(v + step * np.eye(4)[j], made, y, weight, begin) > best
-
-
-def test_variances_are_recovered() -> None:
-    """80 models (σ 0.3, slopes half of it), 60 machines (σ 0.1), 4,000 rows of noise 0.05: within 20 %."""
-    groups, basis = drawn(6, 4000, 80, 60)
-    made = ridge(groups, basis, WANTED)
-    draw = np.random.default_rng(7)
-    truth = Variances(
-        levels={"model": math.log(0.3), "machine": math.log(0.1)}, slope=math.log(0.5), noise=math.log(0.05)
-    )
-    given = deviations(made, truth) * draw.standard_normal(len(made.names))
-    y = made.design @ given + 0.05 * draw.standard_normal(4000)
-    start = Variances(levels={"model": math.log(0.1), "machine": math.log(0.1)}, slope=0.0, noise=math.log(0.1))
-    found = estimate(made, y, np.ones(4000), start, 100)
-    assert math.exp(found.noise) == pytest.approx(0.05, rel=0.05)
-    assert {k: math.exp(u) for k, u in found.levels.items()} == pytest.approx({"model": 0.3, "machine": 0.1}, rel=0.2)
-    assert math.exp(found.slope) == pytest.approx(0.5, rel=0.2)
-    assert np.corrcoef(solve(made, y, np.ones(4000), found)[0], given)[0, 1] > 0.99
 
 
 def test_weights_of_rows() -> None:

@@ -52,7 +52,11 @@ STORED = {
     "fp8_static": "fp8",
     "fp8-block": "fp8",
     "float8": "fp8",
+    "fp8_ootb": "fp8",
     "w8a8": "fp8",
+    "int8": "fp8",  # one byte, and units as fast as those of FP8 where there are any
+    "int8_wo": "fp8",
+    "sq": "fp8",
     "nvfp4": "fp4",
     "fp4": "fp4",
     "mxfp4": "mxfp4",
@@ -63,6 +67,7 @@ STORED = {
     "awq": "int4",
     "gptq": "int4",
     "w4a16": "int4",
+    "w4afp8": "int4",
 }
 ENGINE_NAMES = {
     "trtllm": "trtllm",
@@ -88,8 +93,8 @@ def predict_serving(frame: pd.DataFrame, observations: pd.DataFrame | None = Non
     Args:
         frame: columns model, system, input_tokens, output_tokens, concurrency and tensor_parallel must be stated;
             engine, engine_version, precision, gemm_quant, moe_quant, pipeline_parallel, attention_data_parallel,
-            moe_tensor_parallel, expert_parallel and gpus may be. NaN is "not stated": no engine in particular, the
-            model's own precision, one rank.
+            moe_tensor_parallel and expert_parallel may be. NaN is "not stated": no engine in particular, the model's
+            own precision, one rank.
         observations: your own measurements: the same columns with tpot_ms, ttft_ms or both. They correct the rows of
             their own deployment, the more of them the more, and narrow its intervals.
 
@@ -313,9 +318,10 @@ def _stated(field: str, text: str, look_up: Callable[[str], T]) -> T:
 
 def _precision(a: Architecture, said: Mapping[str, str]) -> str:
     """What the weights are stored in: as stated, or else as the model was published."""
-    field = next((f for f in ("precision", "moe_quant", "gemm_quant") if said[f]), "")
-    text = said[field].lower() if field else a.native_precision
-    if text not in STORED:
-        mend = f"use one of {', '.join(sorted(STORED))}"
-        raise InputError(f"unknown type {said[field]!r}", where=field, mend=mend)
-    return "mxfp4" if a.family in PUBLISHED_IN_MXFP4 else STORED[text]
+    stated = {field: said[field] for field in ("precision", "moe_quant", "gemm_quant") if said[field]}
+    for field, text in stated.items():
+        if text.lower() not in STORED:
+            mend = f"use one of {', '.join(sorted(STORED))}"
+            raise InputError(f"unknown type {text!r}", where=field, mend=mend)
+    first = next(iter(stated.values()), a.native_precision)
+    return "mxfp4" if a.family in PUBLISHED_IN_MXFP4 else STORED[first.lower()]
