@@ -47,7 +47,10 @@ def measure(subject: str, folder: Path) -> dict[str, Any]:
 
     frame = pd.read_csv(folder / f"{subject}.csv", low_memory=False)
     lines, last = record(subject, frame)
-    held = importlib.import_module(f"benchmarks.calibration.{subject}").cross_validate(frame)
+    module = importlib.import_module(f"benchmarks.calibration.{subject}")
+    held = module.cross_validate(frame)
+    if hasattr(module, "summary"):
+        held = module.summary(held)
     return {
         "record": lines,
         "last": last,

@@ -84,6 +84,22 @@ def cross_validate(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table, index=rows.index)
 
 
+def summary(held: pd.DataFrame) -> pd.DataFrame:
+    """Mean and median absolute error and coverage in %, by what was left out and kind of figure."""
+    import pandas as pd
+
+    lines = []
+    for scheme in (ROW, MODEL):
+        kinds = {"all": held, **{str(kind): part for kind, part in held.groupby("kind")}}
+        for kind, part in kinds.items():
+            error = 100.0 * part[f"{scheme}_error"].abs()
+            figures = {"mape": error.mean(), "median": error.median(), "rows": len(part)}
+            lines.append(
+                {"left out": scheme, "kind": kind} | figures | {"coverage90": 100.0 * part[f"{scheme}_inside"].mean()}
+            )
+    return pd.DataFrame(lines)
+
+
 def _entry(value: Any, unit: str, error: float) -> dict[str, Any]:
     def short(x: Any) -> Any:
         return {k: round(v, 5) for k, v in sorted(x.items())} if isinstance(x, dict) else round(float(x), 5)

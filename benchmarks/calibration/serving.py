@@ -104,23 +104,23 @@ WANTED: Mapping[str, Sequence[str]] = {  # basis functions of a level: common, b
     "deployment": (ALL, *"0123"),
     "silicon": (ALL,),
 }
-# Standard deviations of groups, chosen by cross-validation by deployment, model, accelerator and release.
+# Standard deviations of groups, chosen by cross-validation by deployment (`benchmarks.calibration.choose`).
 SPREADS: Mapping[str, tuple[float, float]] = {  # level → of log TPOT, of log TTFT
-    "engine": (0.03, 0.096),
-    "attention": (0.02, 0.192),
-    "precision": (0.03, 0.048),
-    "model": (0.085, 0.096),
-    "accelerator": (0.035, 0.08),
+    "engine": (0.12, 0.048),
+    "attention": (0.04, 0.192),
+    "precision": (0.06, 0.096),
+    "model": (0.17, 0.096),
+    "accelerator": (0.14, 0.16),
     "release": (0.05, 0.016),
-    "layout": (0.013, 0.08),
-    "model layout": (0.018, 0.012),
-    "model machine": (0.25, 0.04),
+    "layout": (0.013, 0.04),
+    "model layout": (0.009, 0.024),
+    "model machine": (0.25, 0.02),
     "model release": (0.24, 0.192),
     "deployment": (0.03, 0.014),
-    "silicon": (0.015, 0.025),
+    "silicon": (0.06, 0.025),
 }
 UNKNOWN_SILICON = 0.25  # assumed spread of a class of accelerator that was never measured: hardly any is kept out
-SLOPES, NOISES = (0.15, 0.6), (0.015, 0.15)  # of other basis functions, as a factor; of a measurement
+SLOPES, NOISES = (0.3, 0.6), (0.015, 0.075)  # of other basis functions, as a factor; of a measurement
 VARIANCES: Mapping[str, hierarchy.Variances] = {
     metric: hierarchy.Variances(
         levels={level: math.log(SPREADS[level][m]) for level in WANTED},
