@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the measurement files")
     parser.add_argument("--check", action="store_true", help="compare with what is shipped")
     options = parser.parse_args()
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # the same sums
     stale = []
     for subject in options.subjects or SUBJECTS:
         text, target = fit(subject, options.data), TARGET / f"{subject}.json"
