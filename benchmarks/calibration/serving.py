@@ -211,9 +211,9 @@ def table_of(x: Array, errors: Array | None = None) -> dict[str, dict[str, Any]]
             if errors is not None:
                 entry["log_error"] = _short(errors[j])
         elif part == "blackwell":
-            entry["blackwell"] = _short(value)
+            entry["blackwell"] = round(float(value), 4) + 0.0  # no negative zero
         else:
-            entry.setdefault("engine", {})[part] = _short(value)
+            entry.setdefault("engine", {})[part] = round(float(value), 4) + 0.0
     return table
 
 
@@ -469,7 +469,7 @@ def train(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rounded(groups: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    return {g: {t: round(v, 4) for t, v in entry.items()} for g, entry in groups.items()}
+    return {g: {t: round(v, 4) + 0.0 for t, v in entry.items()} for g, entry in groups.items()}
 
 
 def residuals(fitted: Mapping[str, Any]) -> dict[str, Residuals]:
