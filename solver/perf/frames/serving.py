@@ -177,9 +177,10 @@ def _refuse_too_large(rows: Rows, found: Read) -> None:
     """Note the rows whose weights alone are larger than the accelerator."""
     made = setups_of(found.labels)
     weights, hbm = np.broadcast_arrays(made.weight_bytes / GIB, made.hbm_bytes / GIB)
+    good = rows.good
     for u in np.flatnonzero(weights >= hbm):
         what = f"weights take {weights[u]:.4g} GiB of the {hbm[u]:.4g} GiB of {found.labels[u].accelerator}"
-        rows.fail(rows.good & (found.which == u), "tensor_parallel", what, "use more ranks or a narrower type")
+        rows.fail(good & (found.which == u), "tensor_parallel", what, "use more ranks or a narrower type")
 
 
 def setups_of(made: list[Label]) -> Setups:
