@@ -52,7 +52,7 @@ ACCELERATORS = (
     Accelerator("H100", 80, 3350, 989, 1979, 0),
     Accelerator("H200", 141, 4800, 989, 1979, 0),
     Accelerator("B200", 180, 7700, 2250, 4500, 9000),
-    Accelerator("MI300X", 192, 5300, 1307, 2614, 0),
+    Accelerator("MI300X", 192, 5300, 1307, 2614, 0, vendor="AMD"),
     Accelerator("TPU-v6e", 32, 1640, 918, 0, 0, planned=False),
 )
 NODES = (
