@@ -90,17 +90,14 @@ SUBJECTS: Mapping[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], Any, tuple[
 }
 
 
-def metrics_of(subject: str, frame: pd.DataFrame) -> dict[str, Metric]:
-    """Measured and predicted values of a file."""
-    predict, score, _ = SUBJECTS[subject]
-    made: dict[str, Metric] = score(frame, predict(frame))
-    return made
-
-
 def record(subject: str, frame: pd.DataFrame) -> tuple[list[str], dict[str, Any]]:
     """(lines to print, the last line's figures) for the rows of a frame."""
-    predict, score, groupings = SUBJECTS[subject]
-    found = predict(frame)
+    return judged(subject, frame, SUBJECTS[subject][0](frame))
+
+
+def judged(subject: str, frame: pd.DataFrame, found: pd.DataFrame) -> tuple[list[str], dict[str, Any]]:
+    """As `record`, of predictions at hand."""
+    _, score, groupings = SUBJECTS[subject]
     metrics = score(frame, found)
     groups = ["evidence", *(g for g in groupings if g in frame.columns)]
     lines = [f"{'':<12}{'':<44}{'metric':<14}{'MAPE':>8}{'median':>8}{'bias':>8}{'in 90 %':>9}{'width':>8}{'rows':>7}"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .accuracy import SUBJECTS, metrics_of, record
+from .accuracy import SUBJECTS, Metric, judged
 from .process import ROOT
 from .results import FOLDER, machine
 
@@ -46,7 +46,9 @@ def measure(subject: str, folder: Path) -> dict[str, Any]:
     import pandas as pd
 
     frame = pd.read_csv(folder / f"{subject}.csv", low_memory=False)
-    lines, last = record(subject, frame)
+    predict, score, _ = SUBJECTS[subject]
+    found = predict(frame)
+    lines, last = judged(subject, frame, found)
     module = importlib.import_module(f"benchmarks.calibration.{subject}")
     held = module.cross_validate(frame)
     if hasattr(module, "summary"):
@@ -55,14 +57,14 @@ def measure(subject: str, folder: Path) -> dict[str, Any]:
         "record": lines,
         "last": last,
         "kept_out": [{k: _plain(v) for k, v in row.items()} for row in held.to_dict("records")],
-        "worst": _worst(subject, frame),
+        "worst": _worst(frame, score(frame, found)),
     }
 
 
-def _worst(subject: str, frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _worst(frame: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[dict[str, Any]]:
     """The rows furthest off, by metric."""
     rows: list[dict[str, Any]] = []
-    for name, metric in metrics_of(subject, frame).items():
+    for name, metric in metrics.items():
         off = np.abs(np.log(metric.predicted / metric.measured))
         for i in np.argsort(-np.where(np.isfinite(off), off, -1.0))[:WORST]:
             what = {c: str(frame[c].iloc[i]) for c in SHOWN if c in frame.columns and frame[c].notna().iloc[i]}

@@ -200,21 +200,23 @@ def layout() -> tuple[tuple[tuple[str, str], ...], Array]:
 
 
 def table_of(x: Array, errors: Array | None = None) -> dict[str, dict[str, Any]]:
-    """Constants as they are written, from the logs of factors on their priors."""
-    table: dict[str, dict[str, Any]] = {
-        name: {"value": prior.value, "unit": prior.unit} for name, prior in PRIORS.items()
-    }
-    for j, ((name, part), value) in enumerate(zip(layout()[0], x, strict=True)):
-        entry = table[name]
-        if not part:
-            entry["value"] = _short(entry["value"] * np.exp(value))
-            if errors is not None:
-                entry["log_error"] = _short(errors[j])
-        elif part == "blackwell":
-            entry["blackwell"] = round(float(value), 4) + 0.0  # no negative zero
-        else:
-            entry.setdefault("engine", {})[part] = round(float(value), 4) + 0.0
+    """Constants as they are written: rounded, with units and the standard errors of the logs of their values."""
+    names = [name for name, part in layout()[0] if not part]
+    error = {} if errors is None else dict(zip(names, errors[[not part for _, part in layout()[0]]], strict=True))
+    table: dict[str, dict[str, Any]] = {}
+    for name, exact in table_of_exact(x).items():
+        table[name] = {"value": _short(exact["value"]), "unit": PRIORS[name].unit}
+        if name in error:
+            table[name]["log_error"] = _short(error[name])
+        if "engine" in exact:
+            table[name]["engine"] = {engine: _log(value) for engine, value in exact["engine"].items()}
+        if "blackwell" in exact:
+            table[name]["blackwell"] = _log(exact["blackwell"])
     return table
+
+
+def _log(value: float) -> float:
+    return round(float(value), 4) + 0.0  # no negative zero
 
 
 def _short(value: float) -> float:
@@ -228,7 +230,7 @@ def seconds(d: Data, x: Array) -> tuple[Array, Array]:
 
 
 def table_of_exact(x: Array) -> dict[str, dict[str, Any]]:
-    """As `table_of`, unrounded."""
+    """Constants from the logs of factors on their priors."""
     table: dict[str, dict[str, Any]] = {name: {"value": prior.value} for name, prior in PRIORS.items()}
     for (name, part), value in zip(layout()[0], x, strict=True):
         if not part:
@@ -469,7 +471,7 @@ def train(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rounded(groups: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    return {g: {t: round(v, 4) + 0.0 for t, v in entry.items()} for g, entry in groups.items()}
+    return {g: {t: _log(v) for t, v in entry.items()} for g, entry in groups.items()}
 
 
 def residuals(fitted: Mapping[str, Any]) -> dict[str, Residuals]:

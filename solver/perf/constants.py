@@ -30,9 +30,6 @@ class AssumedConstants:
     batched_tokens: int
     tpot_log_sigma: float
     ttft_log_sigma: float
-    pcie_latency_factor: float  # collectives over PCIe have no direct-access kernels
-    scaleout_latency_s: float
-    scaleout_efficiency: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

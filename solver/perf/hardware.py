@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..network import Link
-from .constants import AssumedConstants, Precision
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,46 +41,23 @@ class Hardware:
         """The same rows as [K, 1], to broadcast against a concurrency grid."""
         return self.take((slice(None), None))  # type: ignore[arg-type]
 
-    def flop_per_s(self, p: Precision) -> Array:
-        """Peak rate of the products; weight-only types run at the BF16 rate where the units are missing."""
-        wanted = {"bf16": self.bf16_flop_per_s, "fp8": self.fp8_flop_per_s, "fp4": self.fp4_flop_per_s}[p.compute]
-        return np.where(wanted > 0, wanted, self.bf16_flop_per_s)
-
-    def scaleup(self, latency_s: float, efficiency: float, assumed: AssumedConstants) -> Link:
-        """The link inside a node; PCIe has a longer latency."""
-        slow = self.scaleup_bytes_per_s < NVLINK_GB_PER_S * 1e9
-        factor = np.where(slow, assumed.pcie_latency_factor, 1.0)
-        return Link(latency_s * factor, np.maximum(self.scaleup_bytes_per_s, 1e9) * efficiency)
-
-    def scaleout(self, latency_s: float, efficiency: float) -> Link:
-        """The link between nodes."""
-        return Link(
-            np.full_like(self.scaleout_bytes_per_s, latency_s), np.maximum(self.scaleout_bytes_per_s, 1e6) * efficiency
-        )
-
 
 def hardware(pairs: Sequence[tuple[Node, Accelerator]]) -> Hardware:
     """Columns of (node, accelerator) pairs."""
-
-    def column(values: Sequence[float], scale: float) -> Array:
-        return np.array(values, dtype=np.float64) * scale
-
-    return Hardware(
-        hbm_bytes=column([a.hbm_gib for _, a in pairs], GIB),
-        hbm_bytes_per_s=column([a.hbm_gb_per_s for _, a in pairs], 1e9),
-        bf16_flop_per_s=column([a.bf16_tflop_per_s for _, a in pairs], 1e12),
-        fp8_flop_per_s=column([a.fp8_tflop_per_s for _, a in pairs], 1e12),
-        fp4_flop_per_s=column([a.fp4_tflop_per_s for _, a in pairs], 1e12),
-        scaleup_bytes_per_s=column([n.scaleup_gb_per_s for n, _ in pairs], 1e9),
-        scaleout_bytes_per_s=column([n.nic_gbit_per_s / max(1, n.accelerators) for n, _ in pairs], 1e9 / 8),
-        generation=np.array([int(a.fp4_tflop_per_s > 0) for _, a in pairs], dtype=np.int64),
-    )
+    network = [n.nic_gbit_per_s / max(1, n.accelerators) * 1e9 / 8 for n, _ in pairs]
+    return _columns([a for _, a in pairs], [n.scaleup_gb_per_s for n, _ in pairs], network)
 
 
 def of_accelerators(accelerators: Sequence[Accelerator]) -> Hardware:
     """Columns of accelerators in machines of their usual make: joined by their own links, 400 Gbit/s each to others."""
+    network = [USUAL_NETWORK_BYTES_PER_S] * len(accelerators)
+    return _columns(accelerators, [a.scaleup_gb_per_s for a in accelerators], network)
 
-    def column(values: Sequence[float], scale: float) -> Array:
+
+def _columns(
+    accelerators: Sequence[Accelerator], scaleup_gb_per_s: Sequence[float], scaleout_bytes_per_s: Sequence[float]
+) -> Hardware:
+    def column(values: Sequence[float], scale: float = 1.0) -> Array:
         return np.array(values, dtype=np.float64) * scale
 
     return Hardware(
@@ -92,8 +66,8 @@ def of_accelerators(accelerators: Sequence[Accelerator]) -> Hardware:
         bf16_flop_per_s=column([a.bf16_tflop_per_s for a in accelerators], 1e12),
         fp8_flop_per_s=column([a.fp8_tflop_per_s for a in accelerators], 1e12),
         fp4_flop_per_s=column([a.fp4_tflop_per_s for a in accelerators], 1e12),
-        scaleup_bytes_per_s=column([a.scaleup_gb_per_s for a in accelerators], 1e9),
-        scaleout_bytes_per_s=np.full(len(accelerators), USUAL_NETWORK_BYTES_PER_S),
+        scaleup_bytes_per_s=column(scaleup_gb_per_s, 1e9),
+        scaleout_bytes_per_s=column(scaleout_bytes_per_s),
         generation=np.array([int(a.fp4_tflop_per_s > 0) for a in accelerators], dtype=np.int64),
     )
 
