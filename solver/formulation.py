@@ -192,16 +192,16 @@ def most_replicas(problem: Problem, rows: Array) -> Array:
     most = np.ceil(needed(problem)[c.workload[rows]] / np.maximum(c.units_per_hour[rows, None], 1))
     training = (problem.workloads.kind[c.workload[rows]] == "training")[:, None]
     most = np.where(training, np.minimum(most, 1), most)
-    allowed = np.floor(allowed_nodes(problem)[c.market[rows], c.pool[rows]] / c.nodes_per_replica[rows])
-    return np.minimum(most, allowed[:, None])
+    allowed = np.floor(allowed_nodes(problem)[c.market[rows], c.pool[rows]] / c.nodes_per_replica[rows, None])
+    return np.minimum(most, allowed)
 
 
 def allowed_nodes(problem: Problem) -> Array:
-    """Nodes that the quotas of a pool allow on each market, float [2, Q]; inf where there is no quota."""
-    made = np.full((2, len(problem.pool_shape)), np.inf)
+    """Nodes that the quotas of a pool allow on each market, float [2, Q, B]; inf where there is no quota."""
+    made = np.full((2, len(problem.pool_shape), problem.blocks.count), np.inf)
     for quota in problem.limits.quotas:
         pools = list(quota.pools)
         for market in (FIRM, SPOT):
             if quota.kind in ("any", ("on_demand", "spot")[market]):
-                made[market, pools] = np.minimum(made[market, pools], quota.max_nodes)
+                made[market, pools] = np.minimum(made[market, pools], quota.limit)
     return made

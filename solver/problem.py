@@ -150,6 +150,12 @@ class Quota:
     pools: tuple[int, ...]
     kind: Literal["any", "on_demand", "spot"]
     max_nodes: int
+    missing: tuple[int, ...] = ()  # B, nodes of it that are not to be had in a block; () is none
+
+    @property
+    def limit(self) -> Array:
+        """Nodes in each block, int64 [B]; [1] where all blocks are alike."""
+        return np.maximum(self.max_nodes - np.array(self.missing or (0,), dtype=np.int64), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +168,14 @@ class Limits:
     carbon_max_g: int | None = None  # grams CO2e over the horizon, expected
     carbon_micro_usd_per_kg: int = 0
     accounting: Accounting = "amortised"
+
+    def in_blocks(self, index: Array) -> Limits:
+        """The same limits where block i is what block `index[i]` is here."""
+        quotas = tuple(
+            dataclasses.replace(q, missing=tuple(q.missing[i] for i in index.tolist())) if q.missing else q
+            for q in self.quotas
+        )
+        return dataclasses.replace(self, quotas=quotas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +204,8 @@ class Problem:
         _need(self.offers.paid_hours.shape == (len(self.offers.pool), p), "offers.paid_hours must be [F, P]")
         _need(self.sources.units_per_hour.shape == (len(self.sources.workload), b), "units_per_hour must be [D, B]")
         _need(sum(self.blocks.probability, Fraction(0)) == 1, "scenario probabilities must add up to 1")
+        for quota in self.limits.quotas:
+            _need(len(quota.missing) in (0, b), f"missing of the quota {quota.name} must have one number a block")
         for part in (self.offers, self.candidates, self.sources, self.blocks):
             for column in dataclasses.fields(part):
                 value = getattr(part, column.name)

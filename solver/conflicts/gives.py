@@ -59,8 +59,8 @@ def gives(f: Formulation, problem: Problem) -> Gives:
     groups: list[tuple[str, int]] = []
     parts = [part for group in f.model.groups for part in _of_group(f, group)] + list(_demand(f))
     for key, group_key, rows, relief, ref, most in parts:
-        limit = float(problem.limits.quotas[key[1]].max_nodes) if key[0] == "quota" else None
-        now = ref if limit is None else limit
+        limit = problem.limits.quotas[key[1]].limit.astype(float) if key[0] == "quota" else None
+        now = ref if limit is None else float(limit.max())
         if group_key not in groups:
             groups.append(group_key)
         index = groups.index(group_key)

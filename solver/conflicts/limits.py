@@ -223,13 +223,15 @@ def _quotas(problem: Problem, d: Decision) -> Iterator[Conflict]:
     hours = problem.blocks.total_hours
     for i, quota in enumerate(problem.limits.quotas):
         held = held_nodes(problem, d, quota)
-        over = held > quota.max_nodes
+        over = held > quota.limit
         if over.any():
-            worst = int(np.where(over, held, -1).argmax())
-            detail = f"{held[worst]:,} nodes needed in {block_name(problem, worst)}, {quota.max_nodes:,} allowed"
+            beyond = held - quota.limit
+            worst = int(beyond.argmax())
+            allowed = int(held[worst] - beyond[worst])
+            detail = f"{held[worst]:,} nodes needed in {block_name(problem, worst)}, {allowed:,} allowed"
             if over.sum() > 1:
                 detail += f"; too few in {int(hours[over].sum()):,} hours"
-            yield named(problem, "quota", i, int(held[worst]) - quota.max_nodes, detail)
+            yield named(problem, "quota", i, int(beyond[worst]), detail)
 
 
 def _shares(problem: Problem, d: Decision) -> Iterator[Conflict]:

@@ -233,4 +233,5 @@ def _cut(
         blocks=dataclasses.replace(blocks, hours=hours, scenario=blocks.scenario[index]),
         sources=dataclasses.replace(s, units_per_hour=units, window=window),
         offers=dataclasses.replace(o, active=active),
+        limits=problem.limits.in_blocks(index),
     )

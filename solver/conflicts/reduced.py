@@ -137,4 +137,5 @@ def condensed(problem: Problem) -> Problem:
             units_per_hour=np.ceil(units / np.maximum(hours.sum(axis=1), 1)).astype(np.int64),
             window=s.window[:, first],
         ),
+        limits=problem.limits.in_blocks(first),
     )

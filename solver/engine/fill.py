@@ -38,7 +38,7 @@ class Room:
     spot: Array  # int64 [P, B]
     member: Array  # bool [N, P] pools of each quota
     counts: Array  # bool [N, 2] whether a quota counts firm nodes, and spot ones
-    most: Array  # int64 [N]
+    most: Array  # int64 [N, B]
 
     @classmethod
     def of(cls, f: Formulation, committed: Array) -> Room:
@@ -52,7 +52,7 @@ class Room:
             pools=f.pools, held=held, need=np.zeros(shape, dtype=np.int64), spot=np.zeros(shape, dtype=np.int64),
             member=np.array([np.isin(f.pools, q.pools) for q in quotas], dtype=bool).reshape(len(quotas), len(f.pools)),
             counts=np.array([(q.kind != "spot", q.kind != "on_demand") for q in quotas], dtype=bool).reshape(-1, 2),
-            most=np.array([q.max_nodes for q in quotas], dtype=np.int64),
+            most=np.array([np.broadcast_to(q.limit, shape[1:]) for q in quotas], dtype=np.int64).reshape(-1, shape[1]),
         )  # fmt: skip
 
     def at(self, f: Formulation, rows: Array) -> Array:

@@ -67,7 +67,7 @@ def first_candidates(problem: Problem) -> Array:
     tables = [(firm, FIRM)]
     for kind, market in ((ON_DEMAND, FIRM), (SPOT, SPOT)):
         tables.append((usd_per_hour(problem, kind), market))
-    peak, most = most_needed(problem), np.minimum(allowed_nodes(problem)[FIRM], UNLIMITED)
+    peak, most = most_needed(problem), np.minimum(allowed_nodes(problem)[FIRM].min(axis=1, initial=np.inf), UNLIMITED)
     for w in range(len(problem.workloads.name)):
         for usd, market in tables:
             rows = np.flatnonzero((c.workload == w) & (c.market == market) & np.isfinite(usd[c.pool]))

@@ -32,7 +32,7 @@ class Give:
     rows: Array  # int64 [n]
     relief: Array  # float [n] or []
     ref: float  # what the limit is now, in units of slack: giving way is counted in parts of it
-    limit: float | None = None  # upper bound of the rows, where the model was made with another
+    limit: Array | None = None  # upper bounds of the rows, where the model was made with others
     most: float | None = None  # units beyond which it binds nothing; None: as the columns of its rows allow
 
 

@@ -42,4 +42,5 @@ def thin(problem: Problem, blocks: int) -> Problem:
         blocks=dataclasses.replace(b, hours=hours, scenario=b.scenario[kept]),
         offers=dataclasses.replace(problem.offers, active=problem.offers.active[:, kept]),
         sources=dataclasses.replace(s, units_per_hour=s.units_per_hour[:, kept], window=s.window[:, kept]),
+        limits=problem.limits.in_blocks(kept),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Quota(Rule):
-    """Each quota and block b, over its pools:    on demand + commitments in force + spot ≤ max_nodes.
+    """Each quota and block b, over its pools:    on demand + commitments in force + spot ≤ max_nodes − missing[b].
 
     A quota of kind "on_demand" counts on-demand and committed nodes (clouds count reserved instances against it), of
     kind "spot" spot nodes alone.
@@ -32,7 +32,9 @@ class Quota(Rule):
         rows = f.model.rows(
             "quota",
             (len(quotas), p.blocks.count),
-            upper=np.array([q.max_nodes for q in quotas], dtype=float)[:, None],
+            upper=np.array([np.broadcast_to(q.limit, p.blocks.count) for q in quotas], dtype=float).reshape(
+                -1, p.blocks.count
+            ),
             keys=np.array(numbers, dtype=np.int64),
             label=lambda at: f"{quotas[at[0]].name}, {block_name(p, at[1])}",
         )
@@ -65,7 +67,10 @@ class Quota(Rule):
             for pool in quota.pools:
                 held = held + (firm.get(pool, 0) if quota.kind != "spot" else 0)
                 held = held + (spot.get(pool, 0) if quota.kind != "on_demand" else 0)
-            for b in np.flatnonzero(held > quota.max_nodes):
-                yield self.wrong(
-                    f"{quota.name}, {block_name(problem, int(b))}", f"{held[b]} nodes held, {quota.max_nodes} allowed"
-                )
+            missing = quota.missing or (0,) * len(held)
+            for b, (nodes, less) in enumerate(zip(held.tolist(), missing, strict=True)):
+                allowed = max(0, quota.max_nodes - less)
+                if nodes > allowed:
+                    yield self.wrong(
+                        f"{quota.name}, {block_name(problem, b)}", f"{nodes} nodes held, {allowed} allowed"
+                    )

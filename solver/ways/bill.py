@@ -76,7 +76,7 @@ class Bill:
     def broken(self) -> list[str]:
         """Limits that the choice breaks, in words."""
         limits = self.problem.limits
-        quotas = [q.name for q in limits.quotas if self._most(q) > q.max_nodes]
+        quotas = [q.name for q in limits.quotas if (self._held(q) > q.limit).any()]
         dearest = [max(column) for column in zip(*self.paid, strict=True)]
         months = zip(self.problem.blocks.periods, dearest, limits.monthly_budget_micro_usd, strict=False)
         budgets = [name for name, cost, limit in months if limit is not None and cost > limit]
@@ -87,10 +87,10 @@ class Bill:
             made.append("emits more carbon than allowed")
         return [text for text in made if text]
 
-    def _most(self, quota: Quota) -> int:
-        """Most nodes a quota sees in any block; no way has spot nodes."""
+    def _held(self, quota: Quota) -> Array:
+        """Nodes a quota sees in each block, int64 [B] or [1]; no way has spot nodes."""
         pools = [] if quota.kind == "spot" else [q for q in quota.pools if q in self.held]
-        return int(sum((self.held[q] for q in pools), np.zeros(1, dtype=np.int64)).max())
+        return np.asarray(sum((self.held[q] for q in pools), np.zeros(1, dtype=np.int64)))
 
 
 def _nodes(p: Problem, group: Array, c: int, *, peak: bool = False) -> Array:
