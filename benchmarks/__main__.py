@@ -1,30 +1,33 @@
-"""Runs the benchmarks: `python -m benchmarks [NAME [ARGUMENTS]]`; all that need no file of measurements by default.
+"""Runs benchmarks: `python -m benchmarks [NAME [ARGUMENTS]]`; without a name, those that need no file and few minutes.
 
-solver_speed          time, memory and gap of planning each packaged example
-perf_speed            evaluations a second of the serving model, and the modes of a model over the catalogue
-start_up              time until the command helps, the packages are imported, the prices are loaded
-costdata_load         the steps of loading the prices
-exactness             small problems against a second engine, enumeration and the check; 15 minutes
-published             puts the results into docs/benchmarks.md
+`python -m benchmarks published` puts the files of results into docs/benchmarks.md. The benchmarks are:
 """
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
-ALONE = ("start_up", "costdata_load", "solver_speed", "perf_speed")
-OTHERS = ("exactness", "published")
+from . import published
+from .cases import Case, cases
+
+
+def listing(known: dict[str, Case]) -> str:
+    """Every benchmark in a line; a star runs by default."""
+    width = max(map(len, known))
+    return "\n".join(f"{'*' if c.alone else ' '} {c.name:{width}}  {c.measures}" for c in known.values())
 
 
 def main(arguments: list[str]) -> None:
     """Run the named benchmark with the rest of the arguments, or those that need none."""
-    if arguments and arguments[0] not in (*ALONE, *OTHERS):
-        print((__doc__ or "").strip())
+    if arguments[:1] == ["published"]:
+        published.main()
+        return
+    known = cases()
+    if arguments and arguments[0] not in known:
+        print(f"{(__doc__ or '').strip()}\n\n{listing(known)}")
         sys.exit(0 if arguments[0] in ("-h", "--help") else 2)
-    for name in arguments[:1] or ALONE:
-        sys.argv = [f"python -m benchmarks {name}", *arguments[1:]]
-        import_module(f"benchmarks.{name}").main()
+    for name in arguments[:1] or [case.name for case in known.values() if case.alone]:
+        known[name].main(arguments[1:])
 
 
 if __name__ == "__main__":

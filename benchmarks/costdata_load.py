@@ -6,6 +6,8 @@ import statistics
 import subprocess
 import sys
 
+from .cases import Case
+
 STEPS = {
     "import costdata": "import numpy; start(); import costdata; stop()",
     "import costdata and numpy": "start(); import costdata; stop()",
@@ -23,7 +25,7 @@ def stop(): print(time.process_time() - t)
 REPEATS = 7
 
 
-def main() -> None:
+def main(_arguments: list[str] | None = None) -> None:
     """Median of the process times, in milliseconds."""
     for name, code in STEPS.items():
         seconds = [
@@ -32,6 +34,8 @@ def main() -> None:
         ]
         print(f"{name:30} {1000 * statistics.median(seconds):7.1f} ms")
 
+
+CASE = Case(name="costdata_load", measures="the steps of loading the prices", main=main)
 
 if __name__ == "__main__":
     main()

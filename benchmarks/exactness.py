@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from .cases import Case, grid, when
 from .results import FOLDER, save, stamp
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ def line(row: dict[str, Any]) -> str:
     return f"{row['name']:32}" + "".join(f"{row[key]:>16,}" for key in (*COUNTS, "mean cpu ms"))
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print the table and what is wrong, and keep them."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks {NAME}", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=10_000, help="problems that must agree exactly")
     parser.add_argument("--loose", type=int, default=1_000, help="problems out of proportion")
     parser.add_argument("--large", type=int, default=1_000, help="problems sent the way of large ones")
     parser.add_argument("--seed", type=int, default=0, help="of the first problem")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     protocol = {"count": asked.count, "loose": asked.loose, "large": asked.large, "seed": asked.seed, "gap": 0.0}
     print(f"{'':32}" + "".join(f"{key:>16}" for key in (*COUNTS, "mean cpu ms")))
     made = []
@@ -88,6 +89,24 @@ def main() -> None:
         made.append(row)
     print(save(FOLDER, NAME, protocol, made))
 
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The table of agreement, and under it what was wrong or refused."""
+    cells, faults = [], []
+    for row in rows:
+        cells.append((row["name"], *(f"{row[key]:,}" for key in COUNTS), when(row)))
+        faults += [f"- {row['name']}, {seed}: {'; '.join(said).split(' (')[0]}" for seed, said in row["faults"].items()]
+    return [*grid(("kind of problem", *COUNTS, "measured, at revision"), cells), *([""] if faults else []), *faults]
+
+
+CASE = Case(
+    name=NAME,
+    measures="small problems against a second engine, enumeration and the check; 15 minutes",
+    goal="none wrong",
+    main=main,
+    table=table,
+    alone=False,
+)
 
 if __name__ == "__main__":
     main()

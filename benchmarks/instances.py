@@ -246,7 +246,7 @@ def _units(size: Size, seed: int, klass: Array, kind: Array) -> Array:
     liking = np.exp(rng.normal(0, 0.22, (len(CLASSES), len(TYPES))))
     noise = np.exp(rng.normal(0, 0.05, (size.workloads, size.pools)))
     speed = np.array([t[3] for t in TYPES])[kind] * liking[klass][:, kind] * noise
-    return np.maximum(1, np.rint(speed * PER_UNIT)).astype(np.int64)
+    return cast("Array", np.maximum(1, np.rint(speed * PER_UNIT)).astype(np.int64))
 
 
 def _rtt_ms(latitude: Array, longitude: Array) -> Array:

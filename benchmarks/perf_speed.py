@@ -24,6 +24,7 @@ from solver.perf.steps import serving_constants, steps
 from solver.workloads import Serving
 from solver.workloads.serving import Traffic
 
+from .cases import Case, grid, when
 from .results import FOLDER, save, stamp
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def seconds(work: Callable[[], Any]) -> float:
     return min(taken)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=300_000)
-    count = parser.parse_args().rows
-    table = frame(count)
-    found = read(Rows(table))
+    count = parser.parse_args(arguments).rows
+    loads = frame(count)
+    found = read(Rows(loads))
     coefficients, added = steps(setups_of(found.labels), serving_constants()), corrections(found.labels)[0]
 
     def with_intervals() -> None:
@@ -76,7 +77,7 @@ def main() -> None:
     rates = {
         "arrays": (count / seconds(lambda: means_of(found, coefficients, added)), 3e6),
         "arrays with intervals": (count / seconds(with_intervals), 1e6),
-        "DataFrame with intervals": (count / seconds(lambda: predict_serving(table)), 1e6),
+        "DataFrame with intervals": (count / seconds(lambda: predict_serving(loads)), 1e6),
     }
     rows = [{"name": n, "per_s": r, "goal_per_s": g, "seconds": None, "goal_s": None} for n, (r, g) in rates.items()]
     for model in ("llama-3.1-70b", "deepseek-v3"):
@@ -107,6 +108,26 @@ def _modes(model: str, catalog: costdata.Catalog) -> Callable[[], Any]:
     )
     return lambda: workload.modes(catalog)
 
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The table of the serving model's speed, goals beside the figures."""
+    titles = ("", "evaluations / s", "goal", "seconds", "goal", "measured, at revision")
+    return grid(titles, (_quick(row) for row in rows))
+
+
+def _quick(row: dict[str, Any]) -> tuple[str, ...]:
+    rate, goal = (f"{row[key] / 1e6:.2f} M" if row[key] else "" for key in ("per_s", "goal_per_s"))
+    taken, most = (f"{row[key]:.3f}" if row[key] else "" for key in ("seconds", "goal_s"))
+    return row["name"], rate, goal, taken, most, when(row)
+
+
+CASE = Case(
+    name="perf_speed",
+    measures="evaluations a second of the serving model, and the modes of a model over the catalogue",
+    goal="3 M evaluations a second of arrays, 1 M with intervals; modes in 0.2 s",
+    main=main,
+    table=table,
+)
 
 if __name__ == "__main__":
     main()

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from .cases import Case, grid, when, yes
 from .process import AUTOPARALLEL, run
 from .results import FOLDER, save, stamp
 
@@ -67,6 +68,27 @@ def main(arguments: list[str] | None = None) -> None:
             print(line(rows[-1]), flush=True)
     save(options.results, NAME, {"runs": options.runs, "figure": "median; every run a new process"}, rows)
 
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The table of starting up, goals beside the figures."""
+    titles = ("", "cpu s", "wall s", "goal for cpu", "met", "load", "others", "measured, at revision")
+    return grid(titles, (_started(row) for row in rows))
+
+
+def _started(row: dict[str, Any]) -> tuple[str, ...]:
+    goal = "" if row["goal_cpu_s"] is None else f"{row['goal_cpu_s']:g} s"
+    times = (f"`{row['name']}`", f"{row['cpu_s']:.3f}", f"{row['wall_s']:.3f}")
+    met = "" if row["goal_met"] is None else yes(row["goal_met"])
+    return (*times, goal, met, f"{row['load']:.1f}", f"{row['elsewhere']:.1f}", when(row))
+
+
+CASE = Case(
+    name=NAME,
+    measures="time until the command helps, the packages are imported, the prices are loaded",
+    goal="import solver in 0.3 s, autoparallel --help in 0.5 s",
+    main=main,
+    table=table,
+)
 
 if __name__ == "__main__":
     main()
