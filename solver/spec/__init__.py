@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable
+
+    from costdata import Catalog
+
     from ..problem import Problem
     from .model import Spec
     from .reader import Document
 
-__all__ = ["json_schema", "load", "loads", "read_spec"]
+    Catalogues = Callable[[datetime.date | None, str | None], Catalog]
+
+__all__ = ["json_schema", "load", "loads", "read_spec", "spec_of"]
 
 
 def load(path: str | os.PathLike[str]) -> Problem:
@@ -34,17 +41,18 @@ def load(path: str | os.PathLike[str]) -> Problem:
     return _problem(*_parse(document), document.name, Path(path).parent)
 
 
-def loads(canonical_json: str, *, overrides: str | None = None) -> Problem:
+def loads(canonical_json: str, *, overrides: str | None = None, catalogue: Catalogues | None = None) -> Problem:
     """The problem of a spec as canonical JSON, as kept in `Problem.provenance["spec"]` and in every plan.
 
     Args:
         canonical_json: the spec.
         overrides: folder of overrides to use instead of the one the spec names.
+        catalogue: gives the catalogue of a day with overrides; by default `costdata.load`. For callers that keep them.
     """
     from .reader import parse
 
     document = parse(canonical_json.encode(), name="spec", suffix=".json")
-    return _problem(*_parse(document), document.name, Path(), overrides)
+    return _problem(*_parse(document), document.name, Path(), overrides, catalogue)
 
 
 def read_spec(path: str | os.PathLike[str]) -> Spec:
@@ -52,6 +60,11 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
     from .reader import read
 
     return _parse(read(path))[0]
+
+
+def spec_of(document: Document) -> Spec:
+    """The spec in values already read, checked like one in a file."""
+    return _parse(document)[0]
 
 
 def json_schema() -> dict[str, Any]:
@@ -90,7 +103,14 @@ def _message(error: InputError, place: tuple[Any, ...]) -> str:
     return f"{inner}: {error.message}" if inner and place[:1] == ("workloads",) else error.message
 
 
-def _problem(spec: Spec, plain: dict[str, Any], name: str, folder: Path, overrides: str | None = None) -> Problem:
+def _problem(
+    spec: Spec,
+    plain: dict[str, Any],
+    name: str,
+    folder: Path,
+    overrides: str | None = None,
+    catalogue: Catalogues | None = None,
+) -> Problem:
     """Narrow the catalogue and enumerate."""
     import costdata
     from costdata.errors import DataError
@@ -100,7 +120,7 @@ def _problem(spec: Spec, plain: dict[str, Any], name: str, folder: Path, overrid
     prices = spec.prices
     used = overrides or (str((folder / prices.overrides).resolve()) if prices.overrides else None)
     try:
-        catalog = costdata.load(as_of=prices.as_of, overrides=used)
+        catalog = (catalogue or costdata.load)(prices.as_of, used)
         wanted = {"provider": prices.providers, "region": prices.regions}
         if any(wanted.values()):
             catalog = catalog.where(**{key: names for key, names in wanted.items() if names})
