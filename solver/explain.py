@@ -237,6 +237,10 @@ def _binding(problem: Problem, plan: Plan) -> Iterator[str]:
             cap, hours = float(problem.workloads.max_spot_share[w]), int(problem.blocks.total_hours[full].sum())
             yield f"spot share of {name}: at its cap of {cap:.0%} for {hours} hours"
     yield from _budgets(problem, plan)
+    if (most := problem.limits.upfront_max_micro_usd) is not None:
+        paid = _upfront(problem, plan)
+        if paid >= AT_LIMIT * most:
+            yield f"upfront cash: {words.usd(paid)} of {words.usd(most)}"
     if problem.limits.carbon_max_g is not None:
         grams = _grams(problem, plan)
         if grams >= AT_LIMIT * problem.limits.carbon_max_g:
@@ -253,6 +257,12 @@ def _budgets(problem: Problem, plan: Plan) -> Iterator[str]:
     for period, limit in zip(plan.periods, problem.limits.monthly_budget_micro_usd, strict=False):
         if limit is not None and spent[period] >= AT_LIMIT * limit:
             yield f"budget of {period}: {words.usd(spent[period])} of {words.usd(limit)}"
+
+
+def _upfront(problem: Problem, plan: Plan) -> int:
+    """Micro-dollars paid at once for new commitments."""
+    rows = (r for r in plan.purchases.records() if r["block"] < 0 and not problem.offers.owned_nodes[r["offer"]])
+    return sum(r["nodes"] * int(problem.offers.upfront_micro_usd[r["offer"]]) for r in rows)
 
 
 def _held(problem: Problem, plan: Plan, quota: Quota) -> Array:

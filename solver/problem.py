@@ -165,6 +165,7 @@ class Limits:
     quotas: tuple[Quota, ...] = ()
     monthly_budget_micro_usd: tuple[int | None, ...] = ()  # P, None is no limit; () is none at all
     hourly_budget_micro_usd: int | None = None
+    upfront_max_micro_usd: int | None = None  # paid at once for new commitments, over the horizon
     carbon_max_g: int | None = None  # grams CO2e over the horizon, expected
     carbon_micro_usd_per_kg: int = 0
     accounting: Accounting = "amortised"

@@ -46,7 +46,8 @@ class More:
 
     def of(self, kind: str) -> float:
         """For a kind of limit."""
-        return {"quota": self.nodes, "monthly budget": self.money}.get(kind, self.others)
+        parts = {"quota": self.nodes, "monthly budget": self.money, "upfront cash": self.money}
+        return parts.get(kind, self.others)
 
 
 TRIED = (More(nodes=0.0, money=0.3, others=0.05), More(nodes=0.1, money=0.6, others=0.2))
@@ -156,6 +157,8 @@ def _guessed(problem: Problem, kind: Kind, i: int, amount: float, more: float) -
         now = float(work.max_spot_share[i]) * PERCENT
     elif kind == "carbon":
         now = (limits.carbon_max_g or 0) / GRAMS_IN_KG
+    elif kind == "upfront cash":
+        now = (limits.upfront_max_micro_usd or 0) / MICRO
     elif kind == "hourly budget":
         now = (limits.hourly_budget_micro_usd or 0) / MICRO
     else:

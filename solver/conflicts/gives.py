@@ -82,6 +82,9 @@ def _of_group(f: Formulation, group: Group) -> Iterator[tuple[Any, ...]]:
     elif group.name == "hourly budget":
         rate = (limits.hourly_budget_micro_usd or 0) / MICRO
         yield (group.name, 0), (group.name, 0), group.rows, one, rate, None
+    elif group.name == "upfront cash":
+        once = (limits.upfront_max_micro_usd or 0) / MICRO
+        yield (group.name, 0), (group.name, 0), group.rows, one, once, None
     elif group.name == "carbon":
         yield ("carbon", 0), ("carbon", 0), group.rows, one, (limits.carbon_max_g or 0) / GRAMS_IN_KG, None
     elif group.name == "spot share" and group.keys is not None:

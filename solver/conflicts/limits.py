@@ -16,6 +16,7 @@ from ..rules.base import block_name
 from ..rules.budget import hourly_rate
 from ..rules.carbon import grams_per_node_hour
 from ..rules.commitment import upfront_by_month
+from ..rules.upfront import upfront_micro_usd
 
 if TYPE_CHECKING:
     from ..bill import Decision
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal[
-    "quota", "monthly budget", "hourly budget", "carbon",
+    "quota", "monthly budget", "hourly budget", "upfront cash", "carbon",
     "spot share", "spot share per region", "spot share per zone", "demand", "work",
 ]  # fmt: skip
 POLICY, SUPPLY, DEMAND = range(3)  # in this order limits are asked to give way
@@ -54,7 +55,7 @@ class Conflict:
 
 def tier(kind: str) -> int:
     """When a kind of limit is asked to give way."""
-    if kind in {"monthly budget", "hourly budget", "carbon"}:
+    if kind in {"monthly budget", "hourly budget", "upfront cash", "carbon"}:
         return POLICY
     return DEMAND if kind in {"demand", "work"} else SUPPLY
 
@@ -68,6 +69,8 @@ def named(problem: Problem, kind: Kind, index: int, relax_by: int, detail: str) 
         what, unit = problem.blocks.periods[index], "dollars"
     elif kind == "hourly budget":
         what, unit = "", "dollars an hour"
+    elif kind == "upfront cash":
+        what, unit = "", "dollars"
     elif kind == "carbon":
         what, unit = "", "kg CO2e"
     else:
@@ -80,7 +83,8 @@ def named(problem: Problem, kind: Kind, index: int, relax_by: int, detail: str) 
 
 def excess(problem: Problem, decision: Decision) -> list[Conflict]:
     """Every limit that a decision breaks, exactly, in whole units; policy first, demand last."""
-    made = [*_budgets(problem, decision), *_carbon(problem, decision), *_quotas(problem, decision)]
+    made = [*_budgets(problem, decision), *_upfront(problem, decision), *_carbon(problem, decision)]
+    made += _quotas(problem, decision)
     return [*made, *_shares(problem, decision), *_unserved(problem, decision)]
 
 
@@ -103,6 +107,8 @@ def _relax(problem: Problem, c: Conflict, unserved: Array | None) -> Problem:
         limits = dataclasses.replace(limits, monthly_budget_micro_usd=tuple(budget))
     elif c.kind == "hourly budget":
         limits = dataclasses.replace(limits, hourly_budget_micro_usd=(limits.hourly_budget_micro_usd or 0) + by * MICRO)
+    elif c.kind == "upfront cash":
+        limits = dataclasses.replace(limits, upfront_max_micro_usd=(limits.upfront_max_micro_usd or 0) + by * MICRO)
     elif c.kind == "carbon":
         limits = dataclasses.replace(limits, carbon_max_g=(limits.carbon_max_g or 0) + by * GRAMS_IN_KG)
     elif c.kind.startswith("spot share"):
@@ -162,6 +168,17 @@ def _budgets(problem: Problem, d: Decision) -> Iterator[Conflict]:
             by = math.ceil((rate[worst] - limits.hourly_budget_micro_usd) / MICRO)
             detail = f"{_usd(rate[worst], 2)} an hour needed in {block_name(problem, worst)}, "
             yield named(problem, "hourly budget", 0, by, detail + f"{_usd(limits.hourly_budget_micro_usd, 2)} allowed")
+
+
+def _upfront(problem: Problem, d: Decision) -> Iterator[Conflict]:
+    limit = problem.limits.upfront_max_micro_usd
+    if limit is None:
+        return
+    once = upfront_micro_usd(problem, d.commitments)
+    paid = sum(int(n) * int(usd) for n, usd in zip(d.committed, once, strict=True))
+    if paid > limit:
+        detail = f"{_usd(paid)} needed, {_usd(limit)} allowed"
+        yield named(problem, "upfront cash", 0, math.ceil(Fraction(paid - limit, MICRO)), detail)
 
 
 def _bought_usd(problem: Problem, d: Decision) -> Array:

@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 
 MAX_PLAN_BYTES = 256 * 2**20
 MOST_VIOLATIONS = 50  # printed
-POLICY = (
-    "monthly budget",
-    "hourly budget",
-    "budget",
-    "carbon",
-)  # limits that are policy, not physics: only these give way, exit code 3
+# limits that are policy, not physics: where only these give way, exit code 3
+POLICY = ("monthly budget", "hourly budget", "upfront cash", "budget", "carbon")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

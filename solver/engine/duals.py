@@ -18,6 +18,7 @@ from ..rules.budget import hourly_rate
 from ..rules.carbon import kg_per_node_hour
 from ..rules.commitment import upfront_by_month
 from ..rules.transfer import levels_usd
+from ..rules.upfront import upfront_micro_usd
 from . import rounding
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Prices:
     month: Array  # [P, S], of a dollar
     hour: Array  # [B], of a dollar an hour
     carbon: float  # of a kilogram
+    upfront: float = 0.0  # of a dollar paid at once
 
     def without_quotas(self) -> Prices:
         """The same with nothing to pay for quotas."""
@@ -104,8 +106,8 @@ def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:  # noqa: C9
             made["month"][limited] = np.maximum(-y, 0)
         elif group.name == "hourly budget":
             made["hour"] = np.maximum(-y, 0)
-        elif group.name == "carbon":
-            made["carbon"] = float(max(-y[0], 0))
+        elif group.name in {"carbon", "upfront cash"}:
+            made[group.name.split()[0]] = float(max(-y[0], 0))
     return Prices(**made)
 
 
@@ -134,6 +136,7 @@ def market(problem: Problem, prices: Prices) -> Market:
     monthly = (o.micro_usd_per_hour[offers, None] * o.paid_hours[offers]).astype(float)
     monthly += np.array([[float(x) for x in row] for row in upfront_by_month(p, offers)]).reshape(monthly.shape)
     commitment = (monthly / 1e6 * (1 + prices.month.sum(axis=1))).sum(axis=1)
+    commitment += upfront_micro_usd(p, offers) / 1e6 * prices.upfront
     hourly = np.array([float(hourly_rate(p, k)) for k in offers.tolist()]).reshape(-1) / 1e6
     commitment += hourly * (o.active[offers] @ prices.hour)
     commitment += (o.active[offers] * prices.quota[o.pool[offers], :, 0]).sum(axis=1)

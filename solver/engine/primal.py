@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..rules.upfront import upfront_micro_usd
 from . import mathopt
 from .duals import market, read_prices
 from .fill import Room, fill, improve
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LINKING_ROWS = frozenset({"monthly budget", "carbon"})
+OF_COMMITMENTS = frozenset({"upfront cash"})  # rows that link the commitments of all pools
 TURNS = 3
 MOST_COLUMNS = 20_000  # columns of a program that is also searched whole
 ENOUGH = 1e-4
@@ -70,7 +72,7 @@ def _turns(
     """
     f, values = root.formulation, root.values.copy()
     job_rows = settle_jobs(f, values)
-    values[f.committed] = np.round(values[f.committed])
+    values[f.committed] = whole_commitments(f, values[f.committed])
     kept = np.zeros(program.shape[1], dtype=bool)
     for columns in (f.replicas[job_rows], f.placed, f.committed):
         kept[columns.ravel()] = True
@@ -93,7 +95,7 @@ def _turns(
             break
         best, best_cost, used = found, objective(program, found), (guide.values, guide.duals)
         report(best, best_cost)
-        again = solve_parts(program, ~held_columns(f, program), found, stop=partial(stop, best_cost), effort=effort)
+        again = _rechosen(f, program, whole, found, guide.duals, partial(stop, best_cost), effort)
         if again is None or objective(program, again) >= best_cost * (1 - ENOUGH) or stop(best_cost):
             break
         best, best_cost, values = again, objective(program, again), again
@@ -101,11 +103,43 @@ def _turns(
     return best, best_cost, used, kept
 
 
-def priced_apart(f: Formulation, program: Program, duals: Array) -> Program:
+def whole_commitments(f: Formulation, wish: Array) -> Array:
+    """Commitments [K] rounded; where that passes the limit on upfront cash, fewer of those it has rounded up most."""
+    made, limit = np.round(wish), f.problem.limits.upfront_max_micro_usd
+    once, owned = upfront_micro_usd(f.problem, f.commitments), f.problem.offers.owned_nodes[f.commitments]
+    while limit is not None and sum(int(n) * int(usd) for n, usd in zip(made, once, strict=True)) > limit:
+        able = (once > 0) & (made > owned)
+        if not able.any():
+            break
+        made[np.where(able, made - wish, -np.inf).argmax()] -= 1
+    return made
+
+
+def _rechosen(
+    f: Formulation,
+    program: Program,
+    whole: Array,
+    found: Array,
+    duals: Array,
+    stop: Callable[[], bool],
+    effort: Effort,
+) -> Array | None:
+    """Commitments chosen anew for what runs; a limit on upfront cash, which links the pools, is priced meanwhile."""
+    free = priced_apart(f, program, duals, OF_COMMITMENTS)
+    again = solve_parts(free, ~held_columns(f, program), found, stop=stop, effort=effort)
+    if again is None or f.problem.limits.upfront_max_micro_usd is None:
+        return again
+    again[f.committed] = whole_commitments(f, again[f.committed])
+    return complete(program, whole, again, effort)
+
+
+def priced_apart(
+    f: Formulation, program: Program, duals: Array, names: frozenset[str] = LINKING_ROWS | OF_COMMITMENTS
+) -> Program:
     """The program without the rows that link all blocks, which are priced instead."""
     linking = np.zeros(program.shape[0], dtype=bool)
     for group in f.model.groups:
-        linking[group.rows.ravel()] = group.name in LINKING_ROWS
+        linking[group.rows.ravel()] = group.name in names
     y = np.where(linking, np.minimum(duals, 0.0), 0.0)  # rows of the kind "at most"
     left = program.take(np.flatnonzero(~linking), np.arange(program.shape[1]))
     return left.replace(cost=program.cost - program.matrix.T @ y)

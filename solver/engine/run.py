@@ -203,12 +203,13 @@ def _within_budget(
 def _overspent(root: relaxation.Root, values: Array) -> Array:
     """Dollars beyond the budget in each row of the program that is one, 0 in the others; float [m]."""
     f, program = root.formulation, root.program
-    made, hourly = np.zeros(program.shape[0]), (f.problem.limits.hourly_budget_micro_usd or 0) / 1e6
+    made, limits = np.zeros(program.shape[0]), f.problem.limits
+    most = {"hourly budget": limits.hourly_budget_micro_usd, "upfront cash": limits.upfront_max_micro_usd}
     for group in f.model.groups:
         if group.name == "monthly budget":
             made[group.rows] = overspent_usd(f.problem, decide(f, values, assign))
-        if group.name == "hourly budget":
-            made[group.rows] = program.matrix[group.rows] @ np.round(values) - hourly
+        if group.name in most:
+            made[group.rows] = program.matrix[group.rows] @ np.round(values) - (most[group.name] or 0) / 1e6
     return np.where(made > NOISE_USD, made, 0.0)
 
 

@@ -57,6 +57,7 @@ class NamedLimits:
     default_max_nodes: int | None = None  # for each pool without a quota of its own
     monthly_budget_usd: float | tuple[float | None, ...] | None = None  # one for every month, or one a month
     hourly_budget_usd: float | None = None
+    upfront_max_usd: float | None = None
     carbon_max_kg: float | None = None
     carbon_usd_per_kg: float = 0.0
 
@@ -71,6 +72,7 @@ class NamedLimits:
         for field, values in (
             ("monthly_budget_usd", budgets),
             ("hourly_budget_usd", (self.hourly_budget_usd,)),
+            ("upfront_max_usd", (self.upfront_max_usd,)),
             ("carbon_max_kg", (self.carbon_max_kg,)),
             ("carbon_usd_per_kg", (self.carbon_usd_per_kg,)),
         ):
@@ -91,11 +93,16 @@ def resolve(wanted: NamedLimits, catalog: Catalog, pools: Pools, periods: int, a
     return Limits(
         quotas=_quotas(wanted, catalog, pools),
         monthly_budget_micro_usd=_budgets(wanted, periods),
-        hourly_budget_micro_usd=None if wanted.hourly_budget_usd is None else to_micro(str(wanted.hourly_budget_usd)),
+        hourly_budget_micro_usd=_micro(wanted.hourly_budget_usd),
+        upfront_max_micro_usd=_micro(wanted.upfront_max_usd),
         carbon_max_g=None if wanted.carbon_max_kg is None else int(exact(wanted.carbon_max_kg) * 1000),
         carbon_micro_usd_per_kg=to_micro(str(wanted.carbon_usd_per_kg)),
         accounting=accounting,
     )
+
+
+def _micro(usd: float | None) -> int | None:
+    return None if usd is None else to_micro(str(usd))
 
 
 def _budgets(wanted: NamedLimits, periods: int) -> tuple[int | None, ...]:
@@ -110,7 +117,7 @@ def _budgets(wanted: NamedLimits, periods: int) -> tuple[int | None, ...]:
             where="limits",
             mend="give one amount for all months, or one for each",
         )
-    return tuple(None if b is None else to_micro(str(b)) for b in budget)
+    return tuple(map(_micro, budget))
 
 
 def _quotas(wanted: NamedLimits, catalog: Catalog, pools: Pools) -> tuple[Quota, ...]:

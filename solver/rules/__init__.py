@@ -13,6 +13,7 @@ from .quota import Quota
 from .residency import Residency
 from .spot import Spot
 from .transfer import Transfer
+from .upfront import Upfront
 from .window import Window
 
 RULES: tuple[Rule, ...] = (
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     Quota(),
     Gang(),
     Budget(),
+    Upfront(),
     Transfer(),
     Carbon(),
 )

@@ -32,6 +32,7 @@ MEANING = MappingProxyType(
             "monthly_budget_usd",
         ): "dollars a calendar month: one amount for all, or a list with one for each",
         ("NamedLimits", "hourly_budget_usd"): "dollars an hour, in any hour",
+        ("NamedLimits", "upfront_max_usd"): "dollars paid at once for new commitments, over the whole horizon",
         ("NamedLimits", "carbon_max_kg"): "kg CO2e over the horizon, expected over the scenarios",
         ("NamedLimits", "carbon_usd_per_kg"): "price put on a kg CO2e",
         ("NamedQuota", "provider"): "provider, or * for all",

@@ -143,7 +143,10 @@ def _limits(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
         firm = sum(np.maximum(*_firm(p, d, pool)) for pool in q.pools)
         spot = sum(_on_spot(p, d, pool) for pool in q.pools)
         counted = {"any": firm + spot, "on_demand": firm, "spot": spot}[q.kind]
-        yield "quota", bool((counted > q.max_nodes).any())
+        yield "quota", bool((counted > np.maximum(q.max_nodes - np.array(q.missing or [0]), 0)).any())
+    if limits.upfront_max_micro_usd is not None:
+        once = [n * int(p.offers.upfront_micro_usd[f]) for f, n in _commitments(d) if not p.offers.owned_nodes[f]]
+        yield "upfront", sum(once) > limits.upfront_max_micro_usd
     if limits.carbon_max_g is not None:
         yield "carbon", _grams(p, d) > limits.carbon_max_g
     for m, s in np.ndindex(len(limits.monthly_budget_micro_usd), len(blocks.probability)):

@@ -64,6 +64,7 @@ def two_windows() -> Problem:
 
 SPOT_FIRST = (on_demand(2 * USD, 0), spot(1 * USD, 0), on_demand(3 * USD, 1))
 COMMITTED_FIRST = (*CHEAP_FIRST, commitment(USD // 2))
+UPFRONT_FIRST = (*CHEAP_FIRST, commitment(0, upfront=3 * USD, term_hours=24))
 # a gang of one node in each cheap place would do together what one of two nodes does in the dear one
 RUN_OF_A_GANG = Work(total=480, kind="training", must=True, price=10 * USD, gang=(1, 1, 2))
 THREE = tuple(Place(region=f"r{i}", grid=500.0) for i in range(3))
@@ -96,6 +97,7 @@ BINDING: dict[str, tuple[str, Problem]] = {
     ),
     "monthly budget": ("budget", limited(monthly_budget_micro_usd=(25 * USD,))),
     "hourly budget": ("budget", limited(hourly_budget_micro_usd=1 * USD)),
+    "upfront cash": ("upfront", two(served(), UPFRONT_FIRST, limits=Limits(upfront_max_micro_usd=3 * USD))),
     "transfer": ("transfer", two(served(transfer=(10**10, 10**10)))),
     "price of carbon": (
         "carbon", make(offers=[on_demand(USD)], work=[served()], hours=DAY, places=THREE[:1],

@@ -37,6 +37,8 @@ def base(seed: int) -> tuple[Problem, Plan]:
         limits["monthly_budget_micro_usd"] = (300_000_000, None)
     if seed % 3 == 1:
         limits["hourly_budget_micro_usd"] = 15_000_000
+    if seed % 3 == 2:  # noqa: PLR2004
+        limits["upfront_max_micro_usd"] = 2_000_000
     problem = random_problem(
         seed, flows=2, runs=1, batches=1, sites=2, shapes=2, blocks=3, scenarios=2, months=2, quota=0.8, must_serve=0.2,
         origins=2, limits=limits,
@@ -77,6 +79,7 @@ def hard(seed: int) -> Problem:
         "monthly_budget_micro_usd": (int(rng.integers(10**9, 10**10)), None),
         "hourly_budget_micro_usd": int(rng.integers(10**7, 10**9)),
         "carbon_max_g": int(rng.integers(10**5, 10**7)),
+        "upfront_max_micro_usd": int(rng.integers(0, 10**7)),
     }
     return random_problem(
         seed, flows=2, runs=1, batches=1, sites=3, scenarios=2, months=2, origins=2, quota=0.6, limits=limits

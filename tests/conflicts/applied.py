@@ -62,6 +62,8 @@ def _relaxed(problem: Problem, row: Row) -> Problem:
         limits = dataclasses.replace(limits, monthly_budget_micro_usd=months)
     elif kind == "hourly budget":
         limits = dataclasses.replace(limits, hourly_budget_micro_usd=(limits.hourly_budget_micro_usd or 0) + by * MICRO)
+    elif kind == "upfront cash":
+        limits = dataclasses.replace(limits, upfront_max_micro_usd=(limits.upfront_max_micro_usd or 0) + by * MICRO)
     elif kind == "carbon":
         limits = dataclasses.replace(limits, carbon_max_g=(limits.carbon_max_g or 0) + by * 1000)
     elif kind.startswith("spot share"):

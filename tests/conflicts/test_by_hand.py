@@ -97,6 +97,14 @@ def test_two_months_are_two_rows() -> None:
     assert not any(has_plan(relaxed(problem, rows[:i] + rows[i + 1 :])) for i in range(2))
 
 
+def test_upfront_cash_short_by_exactly_so_many_dollars() -> None:
+    """Nodes are sold for a year and paid at once, ten are needed at 30 dollars each, 240 may be spent."""
+    limits = Limits(upfront_max_micro_usd=240 * USD)
+    row = only(make(offers=[commitment(0, upfront=30 * USD)], work=[BUSY], hours=HOURS, limits=limits))
+    assert row[:3] == ("upfront cash", "dollars", 60)
+    assert "$300 needed, $240 allowed" in row.detail
+
+
 def test_the_worst_scenario_sets_a_budget() -> None:
     """Two futures of the same month: the dearer one is 40 dollars over, and named."""
     problem = make(

@@ -51,10 +51,18 @@ def optimum(problem: Problem) -> Fraction | None:
     for chosen in product(*places):
         usable = [c for c in f.candidates if f.open[c] and (not f.is_run(f.owner[c]) or c in chosen)]
         for nodes in product(*held):
-            found = _cheapest(f, usable, dict(zip(f.commitments, nodes, strict=True)), purse)
+            chosen_nodes = dict(zip(f.commitments, nodes, strict=True))
+            if not _affordable(f, chosen_nodes):
+                continue
+            found = _cheapest(f, usable, chosen_nodes, purse)
             if found is not None and (best is None or found < best):
                 best = found
     return best
+
+
+def _affordable(f: Facts, held: dict[int, int]) -> bool:
+    limit = f.problem.limits.upfront_max_micro_usd
+    return limit is None or sum(n * f.upfront(k) for k, n in held.items()) <= limit
 
 
 class _Purse:
@@ -176,7 +184,7 @@ def _allowed(f: Facts, running: dict[int, int], bought: dict[int, int], held: di
         firm = sum(bought.get(q, 0) for q in set(quota.pools))
         firm += sum(n for k, n in held.items() if f.commitment_pool[k] in quota.pools and f.active[k][b])
         spot = sum(n * f.size[c] for c, n in running.items() if f.is_spot[c] and f.pool[c] in quota.pools)
-        if firm * (quota.kind != "spot") + spot * (quota.kind != "on_demand") > quota.max_nodes:
+        if firm * (quota.kind != "spot") + spot * (quota.kind != "on_demand") > f.allowed(quota, b):
             return False
     budget = f.problem.limits.hourly_budget_micro_usd
     if budget is None:

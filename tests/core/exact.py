@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from solver.bill import Decision
-from solver.problem import COMMITMENT, ON_DEMAND, SPOT, Problem
+from solver.problem import COMMITMENT, ON_DEMAND, SPOT, Problem, Quota
 
 Months = tuple[Fraction, ...]
 
@@ -114,6 +114,14 @@ class Facts:
         if self.problem.limits.accounting == "amortised":
             rate += Fraction(int(o.upfront_micro_usd[k]), max(1, int(o.term_hours[k])))
         return rate
+
+    def upfront(self, k: int) -> int:
+        """Micro-dollars paid at once for a committed node; what is owned was paid before."""
+        return 0 if self.owned[k] else int(self.problem.offers.upfront_micro_usd[k])
+
+    def allowed(self, quota: Quota, b: int) -> int:
+        """Nodes that a quota allows in a block."""
+        return max(0, quota.max_nodes - (quota.missing[b] if quota.missing else 0))
 
     def shares(self) -> Iterator[tuple[int, int, Fraction]]:
         """Caps below 1 on spot: (workload, site or −1 for all, share of its running capacity)."""

@@ -187,7 +187,7 @@ def _supply(f: Facts, rows: _Rows, x: _Columns) -> None:
                         for (c, at), r in x.replicas.items()
                         if at == b and f.pool[c] == q and f.is_spot[c]
                     ]
-            rows.at_most(nodes, quota.max_nodes)
+            rows.at_most(nodes, f.allowed(quota, b))
 
 
 def _firm(f: Facts, x: _Columns, q: int, b: int) -> list[Any]:
@@ -236,6 +236,8 @@ def _limits(f: Facts, rows: _Rows, x: _Columns) -> None:
         for b in f.blocks:
             held: Terms = [(n, f.held_per_hour(k)) for k, n in x.held.items() if f.active[k][b]]
             rows.at_most([*held, *_rates(f, x, b)], Fraction(limits.hourly_budget_micro_usd))
+    if limits.upfront_max_micro_usd is not None:
+        rows.at_most([(n, f.upfront(k)) for k, n in x.held.items()], limits.upfront_max_micro_usd)
     if limits.carbon_max_g is not None:
         rows.at_most([(r, f.grams(c) * f.weight[b]) for (c, b), r in x.replicas.items()], Fraction(limits.carbon_max_g))
 
