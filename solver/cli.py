@@ -145,6 +145,27 @@ def explain(
 
 
 @app.command()
+def diff(
+    *,
+    before: Annotated[Path, typer.Argument(metavar="OLD", help="A plan.json, or the folder it is in.")],
+    after: Annotated[Path, typer.Argument(metavar="NEW", help="Another.")],
+    max_increase: Annotated[
+        str | None,
+        typer.Option(metavar="LIMIT", help="Exit code 3 when NEW costs more by over 5%, or dollars."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    limit: Limit = 40,
+) -> None:
+    """Account for the change from one plan to another, dollar by dollar.
+
+    Each line's change by price, volume and both; nodes bought and running elsewhere; what the certificates prove.
+    """
+    from .doors.differing import diff
+
+    raise typer.Exit(diff(before, after, max_increase, as_json=as_json, limit=limit))
+
+
+@app.command()
 def compare(  # noqa: PLR0913 (one an option)
     *,
     models: Annotated[
