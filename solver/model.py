@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Label = Callable[[tuple[int, ...]], str]
+INDEX = np.int32  # of rows and columns in a program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +133,12 @@ class Model:
         return index
 
     def put(self, rows: Array, columns: Array, values: Array | float) -> None:
-        """Add coefficients; the three arguments broadcast, entries at the same place add up."""
-        r, c, v = np.broadcast_arrays(rows, columns, np.asarray(values, dtype=float))
-        self._entries.append((r.ravel(), c.ravel(), v.ravel()))
+        """Add coefficients; the three arguments broadcast, entries at the same place add up.
+
+        The arrays are kept as they are until `program` lays them out: leave them alone.
+        """
+        made = np.broadcast_arrays(rows, columns, np.asarray(values, dtype=float))
+        self._entries.append((made[0], made[1], made[2]))
 
     def raise_lower(self, rows: Array, lower: Array) -> None:
         """Set lower bounds of rows after they were made."""
@@ -150,23 +154,28 @@ class Model:
         self._closed.append(np.asarray(columns, dtype=np.int64).ravel())
 
     def program(self) -> Program:
-        """Everything as one sparse program."""
+        """Everything as one sparse program.
+
+        Raises:
+            PlannerError: more rows or columns than the back-ends can number.
+        """
         from scipy.sparse import coo_array
 
         n, m = self.column_count, self.row_count
+        if max(n, m) > np.iinfo(INDEX).max:
+            raise PlannerError(f"{max(n, m):,} rows or columns are too many", where="model", mend="plan fewer blocks")
         cost = np.zeros(n)
         for columns, usd in self._costs:
             np.add.at(cost, columns, usd)
         upper = _join(self._upper, float)
         upper[_join(self._closed, np.int64)] = 0.0
-        rows, columns, values = (
-            _join([e[i] for e in self._entries], t) for i, t in enumerate((np.int64,) * 2 + (float,))
-        )
+        rows, columns, values = (_laid([e[i] for e in self._entries], t) for i, t in enumerate((INDEX, INDEX, float)))
         row_lower = _join(self._row_lower, float)
         for late, bounds in self._late:
             row_lower[late] = bounds
-        keep = (values != 0) & (upper[columns] > 0)
-        matrix = coo_array((values[keep], (rows[keep], columns[keep])), shape=(m, n)).tocsr()
+        keep = (values != 0) & (upper > 0)[columns]
+        rows, columns, values = rows[keep], columns[keep], values[keep]
+        matrix = coo_array((values, (rows, columns)), shape=(m, n)).tocsr()
         return Program(
             cost=cost,
             lower=np.minimum(_join(self._lower, float), upper),
@@ -194,6 +203,16 @@ class Model:
         group = self.group_of(row)
         at = tuple(int(i) for i in np.unravel_index(row - group.start, group.shape))
         return f"{group.name}[{group.label(at) if group.label else ', '.join(map(str, at))}]"
+
+
+def _laid(parts: list[Array], kind: Any) -> Array:
+    """Arrays of any shapes one behind the other; they may be views that repeat a number, and are written once."""
+    made = np.empty(sum(part.size for part in parts), dtype=kind)
+    at = 0
+    for part in parts:
+        made[at : at + part.size].reshape(part.shape)[...] = part
+        at += part.size
+    return made
 
 
 def _join(parts: list[Array], kind: Any) -> Array:

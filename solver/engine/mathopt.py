@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import EngineError
+from .wire import fill
 
 if TYPE_CHECKING:
     from ..model import Program
@@ -122,28 +123,34 @@ def to_proto(program: Program) -> Any:
 
     m, n = program.shape
     proto = model_pb2.ModelProto()
-    proto.variables.ids.extend(range(n))
-    proto.variables.lower_bounds.extend(_finite(program.lower))
-    proto.variables.upper_bounds.extend(_finite(program.upper))
-    proto.variables.integers.extend(program.whole.tolist())
-    proto.linear_constraints.ids.extend(range(m))
-    proto.linear_constraints.lower_bounds.extend(_finite(program.row_lower))
-    proto.linear_constraints.upper_bounds.extend(_finite(program.row_upper))
+    fill(
+        proto.variables,
+        ids=np.arange(n),
+        lower_bounds=_finite(program.lower),
+        upper_bounds=_finite(program.upper),
+        integers=program.whole,
+    )
+    fill(
+        proto.linear_constraints,
+        ids=np.arange(m),
+        lower_bounds=_finite(program.row_lower),
+        upper_bounds=_finite(program.row_upper),
+    )
     priced = np.flatnonzero(program.cost)
-    proto.objective.linear_coefficients.ids.extend(priced.tolist())
-    proto.objective.linear_coefficients.values.extend(program.cost[priced].tolist())
+    fill(proto.objective.linear_coefficients, ids=priced, values=program.cost[priced])
     matrix = program.matrix
     matrix.sort_indices()
-    rows = np.repeat(np.arange(m), np.diff(matrix.indptr))
-    proto.linear_constraint_matrix.row_ids.extend(rows.tolist())
-    proto.linear_constraint_matrix.column_ids.extend(matrix.indices.tolist())
-    proto.linear_constraint_matrix.coefficients.extend(matrix.data.tolist())
+    fill(
+        proto.linear_constraint_matrix,
+        row_ids=np.repeat(np.arange(m, dtype=np.int32), np.diff(matrix.indptr)),
+        column_ids=matrix.indices,
+        coefficients=matrix.data,
+    )
     return proto
 
 
-def _finite(bounds: Array) -> list[float]:
-    made: list[float] = np.where(np.abs(bounds) >= MAX_COEFFICIENT, np.copysign(np.inf, bounds), bounds).tolist()
-    return made
+def _finite(bounds: Array) -> Array:
+    return np.where(np.abs(bounds) >= MAX_COEFFICIENT, np.copysign(np.inf, bounds), bounds)
 
 
 def _answer(result: Any, program: Program) -> Answer:
