@@ -53,6 +53,13 @@ class RowFormat(StrEnum):
     json = "json"
 
 
+class SweepEngine(StrEnum):
+    """Where scenarios run."""
+
+    loky = "loky"
+    dask = "dask"
+
+
 class TextFormat(StrEnum):
     """How an explanation is printed."""
 
@@ -115,6 +122,40 @@ def plan(
 
     search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic)
     raise typer.Exit(plan(spec, out, search, as_json=style is PlanFormat.json))
+
+
+@app.command()
+def sweep(  # noqa: PLR0913 (one an option)
+    *,
+    file: Annotated[Path, typer.Argument(metavar="SWEEP", help="Which fields of a spec take which values (YAML ...).")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Store and report; an unfinished sweep in it goes on.")],
+    engine: Annotated[SweepEngine, typer.Option(help="Processes of this machine, or a Dask cluster.")] = (
+        SweepEngine.loky
+    ),
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of Dask, as tcp://HOST:8786; without, this machine.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes; by default one a core.")] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds to search each scenario at most.")] = 60.0,
+    gap: Annotated[float, typer.Option(metavar="G", help="Stop at this proved gap, a share of the cost.")] = 0.01,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="The same plans on every run.")] = False,
+    plans: Annotated[bool, typer.Option("--plans", help="Also keep every plan, as DIR/plans/KEY.json.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="For another sweep on DIR to end, instead of refusing.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what was set aside.")] = False,
+) -> None:
+    """Plan many scenarios: every combination of values of a spec's fields, each once.
+
+    Every result is on disk before the next begins: the same command goes on after whatever ended it. Exit code 1 when
+    scenarios were set aside, after three attempts.
+    """
+    from .doors.sweep import sweep
+
+    code = sweep(
+        file, out, engine=engine.value, scheduler=scheduler, workers=workers, time_limit_s=time_limit, gap=gap,
+        seed=seed, deterministic=deterministic, plans=plans, wait=wait, retry=retry,
+    )  # fmt: skip
+    raise typer.Exit(code)
 
 
 @app.command()
