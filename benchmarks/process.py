@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 AUTOPARALLEL = (sys.executable, "-m", "solver.cli")
@@ -52,6 +53,20 @@ def run(command: tuple[str, ...], log: Path, *, memory: bool = False) -> Cost:
     elsewhere = max(0.0, _busy_s() - busy - cpu) / wall
     peaks = (watch.parent / MIB, watch.child / MIB, watch.all / MIB)
     return Cost(os.waitstatus_to_exitcode(status), wall, cpu, *peaks, load, elsewhere)
+
+
+def figures(command: tuple[str, ...], log: Path) -> dict[str, Any]:
+    """What a program says in its last line, as JSON.
+
+    Raises:
+        RuntimeError: it failed; with the end of what it said.
+    """
+    done = run(command, log)
+    said = log.read_text(encoding="utf-8", errors="replace").strip()
+    if done.code:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.code}: {said[-2000:]}")
+    made: dict[str, Any] = json.loads(said.rpartition("\n")[2])
+    return made
 
 
 class Watch(threading.Thread):
