@@ -47,7 +47,9 @@ def _bought(f: Formulation, replicas: Array, committed: Array) -> Array:
     need = np.zeros((len(f.problem.pool_shape), f.problem.blocks.count), dtype=np.int64)
     firm = f.of("market") == FIRM
     np.add.at(need, f.of("pool")[firm], replicas[firm] * f.of("nodes_per_replica")[firm, None])
-    np.add.at(need, o.pool[f.commitments], -(committed[:, None] * o.active[f.commitments]))
+    held = np.zeros_like(need)
+    np.add.at(held, o.pool[f.commitments], committed[:, None] * o.active[f.commitments])
+    need -= f.problem.usable(np.arange(len(need)), held)
     return np.maximum(need[o.pool[f.on_demand_offers]], 0)
 
 
@@ -56,7 +58,8 @@ def _serve(f: Formulation, replicas: Array, assign: Assign) -> tuple[Array, Arra
     p, s = f.problem, f.problem.sources
     served = np.zeros((f.pairs.shape[1], p.blocks.count), dtype=np.int64)
     left = np.where(s.total_units[:, None] == 0, s.units_per_hour, 0).astype(np.int64)
-    undone = np.tile(s.total_units[:, None], (1, len(p.blocks.probability))).astype(np.int64)
+    undone = np.zeros((len(s.workload), len(p.blocks.probability)), dtype=np.int64)
+    undone[:, list(p.working)] = s.total_units[:, None]
     room = replicas * f.of("units_per_hour")[:, None]
     cost = s.transfer_pico_usd_per_unit[f.pairs[0], p.pool_site[f.of("pool")[f.pairs[1]]]]
     for w in range(len(p.workloads.name)):
@@ -89,7 +92,8 @@ def _counted(f: Formulation, values: Array) -> tuple[Array, Array, Array]:
     done = np.zeros((len(s.workload), len(blocks.probability)), dtype=np.int64)
     np.add.at(done.T, blocks.scenario, (by_source * blocks.total_hours).T)
     job = s.total_units[:, None] > 0
-    return served, np.where(job, 0, s.units_per_hour - by_source), np.maximum(s.total_units[:, None] - done, 0)
+    total = s.total_units[:, None] * np.isin(range(len(blocks.probability)), f.problem.working)
+    return served, np.where(job, 0, s.units_per_hour - by_source), np.maximum(total - done, 0)
 
 
 def _work(f: Formulation, room: Array, pairs: Array, served: Array, undone: Array) -> None:

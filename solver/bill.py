@@ -113,12 +113,12 @@ def split_over_workloads(
                     )  # fmt: skip
 
 
-def firm_use(problem: Problem, decision: Decision, pool: int) -> tuple[Array, Array, Array]:
-    """Of a pool in each block: nodes by workload [W, B], nodes running [B], committed nodes in force [B]."""
+def firm_use(problem: Problem, decision: Decision, pool: int) -> tuple[Array, Array, Array, Array]:
+    """Of a pool in each block: nodes by workload [W, B], running, committed in force, usable of these [B]."""
     by_workload = decision.nodes_by_workload(problem, pool, FIRM)
     mine = problem.offers.pool[decision.commitments] == pool
     held = decision.committed[mine] @ problem.offers.active[decision.commitments[mine]].astype(np.int64)
-    return by_workload, by_workload.sum(axis=0), held
+    return by_workload, by_workload.sum(axis=0), held, problem.usable(np.array([pool]), held[None, :])[0]
 
 
 def by_month(problem: Problem, amount_per_hour: Iterable[Fraction]) -> list[Fraction]:

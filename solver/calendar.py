@@ -67,18 +67,42 @@ class Horizon:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadFactor:
+    """By what the traffic of one workload is multiplied in a scenario."""
+
+    workload: str
+    factor: float | Fraction
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        where = f"demand factor of {fields.text('demand factor', 'workload', self.workload)!r}"
+        fields.number(where, "factor", self.factor, (0, 1000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One future: how likely it is, and by what all traffic is multiplied in it."""
 
     name: str = "base"
     probability: float | Fraction = 1.0
     demand_factor: float = 1.0
+    demand_factors: tuple[WorkloadFactor, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every field."""
         where = f"scenario {fields.text('scenario', 'name', self.name)!r}"
         fields.number(where, "probability", self.probability, (0, 1), above=True)
         fields.number(where, "demand_factor", self.demand_factor, (0, 1000))
+        if len({f.workload for f in self.demand_factors}) < len(self.demand_factors):
+            raise InputError("a workload is named twice", where=where, mend="give each workload one factor")
+
+    def own_factor(self, workload: str) -> Fraction:
+        """By what a workload's traffic is multiplied beside `demand_factor`."""
+        return next((exact(f.factor) for f in self.demand_factors if f.workload == workload), Fraction(1))
+
+    def factor(self, workload: str) -> Fraction:
+        """By what a workload's traffic is multiplied in all."""
+        return exact(self.demand_factor) * self.own_factor(workload)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +172,12 @@ def make_cells(horizon: Horizon, scenarios: int, cuts: Iterable[datetime.date]) 
     )
 
 
-def units_per_hour(traffic: Traffic, cells: Cells, scenarios: Sequence[Scenario], months: int) -> Array:
+def units_per_hour(traffic: Traffic, cells: Cells, factors: Sequence[Fraction], months: int) -> Array:
     """Whole requests an hour in each cell, rounded up, int64 [K]; exact in the decimals that were written."""
     hour = _ratios(exact(traffic.requests_per_hour) * exact(f) for f in traffic.factors)
     day = _ratios([Fraction(1), exact(traffic.weekend_factor)])
     month = _ratios((1 + exact(traffic.growth_per_month)) ** m for m in range(months))
-    scenario = _ratios(exact(s.demand_factor) for s in scenarios)
+    scenario = _ratios(factors)
     shape = (len(scenario[0]), months, 2, HOURS_A_DAY)
     mesh = np.ix_(*(np.arange(n) for n in shape))
     top, bottom = (scenario[i][mesh[0]] * month[i][mesh[1]] * day[i][mesh[2]] * hour[i][mesh[3]] for i in (0, 1))

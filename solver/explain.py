@@ -274,7 +274,9 @@ def _held(problem: Problem, plan: Plan, quota: Quota) -> Array:
         if problem.offers.pool[offer] not in quota.pools or quota.kind == ("on_demand" if spot else "spot"):
             continue
         if problem.offers.kind[offer] == COMMITMENT:
-            made += int(r["nodes"]) * problem.offers.active[offer]
+            pool = problem.offers.pool[offer]
+            held = int(r["nodes"]) * problem.offers.active[offer]
+            made += -(-held * problem.zones_up[pool] // problem.pool_zones[pool])
         else:
             made[r["block"]] += int(r["nodes"])
     return made

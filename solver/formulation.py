@@ -121,7 +121,9 @@ def _columns(problem: Problem, rows: Array, *, direct: bool, counted: bool) -> F
     need = np.zeros((len(problem.pool_shape), b))
     np.add.at(need, c.pool[rows], firm)
     owned = o.owned_nodes[commitments]
-    peak = (need[o.pool[commitments]] * o.active[commitments]).max(axis=1, initial=0)
+    up = problem.zones_up  # of what is lost in part more is needed
+    stretched = np.where(up > 0, np.ceil(need * problem.pool_zones[:, None] / np.maximum(up, 1)), 0.0)
+    peak = (stretched[o.pool[commitments]] * o.active[commitments]).max(axis=1, initial=0)
     gangs = np.flatnonzero(problem.workloads.kind[workload] == "training")
     kept = (s.total_units[source] > 0) | (not direct)
     unit = np.ones(len(problem.workloads.name)) if counted else units(problem)
@@ -146,11 +148,22 @@ def _columns(problem: Problem, rows: Array, *, direct: bool, counted: bool) -> F
         replicas=model.columns((len(rows), b), upper=most, whole=True),
         served=served,
         unserved=model.columns(left.shape, upper=left / unit[s.workload, None], whole=counted),
-        on_demand=model.columns((len(on_sale), b), upper=need[o.pool[on_sale]]),
+        on_demand=_on_demand(problem, model, o.pool[on_sale], need),
         committed=model.columns((len(commitments),), lower=owned, upper=np.where(owned > 0, owned, peak), whole=True),
         placed=model.columns((len(gangs),), upper=1.0, whole=True),
         weight=problem.blocks.total_hours * np.array([float(p) for p in problem.blocks.block_probability()]),
     )
+
+
+def _on_demand(problem: Problem, model: Model, pools: Array, need: Array) -> Array:
+    """Columns of nodes on demand [n, B], up to the need [Q, B]; whole ones where part of the commitments is lost."""
+    up, zones = problem.zones_up[pools], problem.pool_zones[pools, None]
+    most = need[pools]
+    in_part = np.broadcast_to((up > 0) & (up < zones), most.shape)
+    made = np.empty(most.shape, dtype=np.int64)
+    for part, whole in ((~in_part, False), (in_part, True)):
+        made[part] = model.columns((int(part.sum()),), upper=most[part], whole=whole)
+    return made
 
 
 def _most_units(problem: Problem) -> tuple[Array, Array]:

@@ -180,6 +180,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outages:
+    """States in which a region or one of its zones is lost, each a scenario of the blocks; jobs wait in them.
+
+    A future is what may come over the horizon: one demand, with at most one outage. It spends a share of its time in
+    each state, and the probability of a state is that of being in it at any hour. F futures.
+    """
+
+    up: Array  # int64 [R, B] zones of each site that are there; all of them where nothing is lost
+    state: tuple[str, ...]  # S, what is lost, "aws/us-east-1 is lost"; "" where nothing is
+    probability: tuple[Fraction, ...]  # F, of the futures; sums to 1
+    share: tuple[tuple[Fraction, ...], ...]  # [F][S] of a future's time in each state; each row sums to 1
+
+    def name_of(self, problem: Problem, block: int) -> str:
+        """What is lost in a block."""
+        return self.state[int(problem.blocks.scenario[block])] or "its zones are lost"
+
+    def in_blocks(self, index: Array) -> Outages:
+        """The same where block i is what block `index[i]` is here."""
+        return dataclasses.replace(self, up=self.up[:, index])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One planning problem, complete: nothing outside it decides what a valid plan is or costs."""
 
@@ -195,6 +217,7 @@ class Problem:
     candidates: Candidates
     modes: Table  # columns of workloads.modes.ModeTable plus "workload" (int64 row of workloads)
     limits: Limits = field(default_factory=Limits)
+    outages: Outages | None = None
     excuses: Table = field(default_factory=lambda: Table({}))  # workload, provider, node, region, bottleneck, detail
     provenance: dict[str, str] = field(default_factory=dict)  # catalog digest, as_of, spec text, warnings ...
 
@@ -207,12 +230,48 @@ class Problem:
         _need(sum(self.blocks.probability, Fraction(0)) == 1, "scenario probabilities must add up to 1")
         for quota in self.limits.quotas:
             _need(len(quota.missing) in (0, b), f"missing of the quota {quota.name} must have one number a block")
+        if self.outages is not None:
+            self._check_outages(self.outages)
         for part in (self.offers, self.candidates, self.sources, self.blocks):
             for column in dataclasses.fields(part):
                 value = getattr(part, column.name)
                 if isinstance(value, np.ndarray) and value.dtype == np.int64:
                     _need(bool((value >= 0).all()), f"{type(part).__name__}.{column.name} must not be negative")
         _need(bool((self.candidates.nodes_per_replica > 0).all()), "nodes_per_replica must be positive")
+
+    def _check_outages(self, out: Outages) -> None:
+        """Shapes, ranges, and that states are as probable as the futures say."""
+        s, count = self.sources, len(self.blocks.probability)
+        _need(out.up.shape == (len(self.sites.region), self.blocks.count), "outages.up must be [R, B]")
+        zones = np.maximum(self.sites.zones, 1)[:, None]
+        _need(bool(((out.up >= 0) & (out.up <= zones)).all()), "zones up must be from 0 to those a region has")
+        fine = len(out.state) == count and all(len(row) == count and sum(row, Fraction(0)) == 1 for row in out.share)
+        _need(fine and len(out.share) == len(out.probability), "outages.share must be [F][S], each row adding up to 1")
+        lost = np.array([bool(name) for name in out.state])[self.blocks.scenario]
+        _need(not s.window[s.total_units > 0][:, lost].any(), "jobs have no window in outages")
+        for k, probability in enumerate(self.blocks.probability):
+            in_all = sum((p * row[k] for p, row in zip(out.probability, out.share, strict=True)), Fraction(0))
+            _need(in_all == probability, f"scenario {k} is not as probable as the futures say")
+
+    @property
+    def working(self) -> tuple[int, ...]:
+        """Scenarios in which jobs work and months are paid: those that are no outage."""
+        every = range(len(self.blocks.probability))
+        return tuple(every) if self.outages is None else tuple(s for s in every if not self.outages.state[s])
+
+    @property
+    def pool_zones(self) -> Array:
+        """Zones of the region of each pool, int64 [Q], at least 1."""
+        return np.asarray(np.maximum(self.sites.zones, 1)[self.pool_site])
+
+    @property
+    def zones_up(self) -> Array:
+        """Zones of each pool that are there, int64 [Q, B], or [Q, 1] where nothing is ever lost."""
+        return self.pool_zones[:, None] if self.outages is None else self.outages.up[self.pool_site]
+
+    def usable(self, pools: Array, nodes: Array) -> Array:
+        """Of committed nodes in force in these pools [n, B], spread evenly over zones, those that can be used."""
+        return np.asarray(nodes * self.zones_up[pools] // self.pool_zones[pools, None])
 
     @property
     def pool_names(self) -> Array:
@@ -230,6 +289,9 @@ class Problem:
                 _feed(h, column.name, getattr(part, column.name))
         for name, value in (("pool_shape", self.pool_shape), ("pool_site", self.pool_site), ("limits", self.limits)):
             _feed(h, name, value)
+        if self.outages is not None:
+            for column in dataclasses.fields(self.outages):
+                _feed(h, f"outages.{column.name}", getattr(self.outages, column.name))
         return h.hexdigest()
 
 

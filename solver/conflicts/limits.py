@@ -148,7 +148,7 @@ def _budgets(problem: Problem, d: Decision) -> Iterator[Conflict]:
         hours = blocks.hours[:, p].astype(object)
         spent = [
             held + Fraction(int(((nodes * MICRO + pico) * hours)[blocks.scenario == s].sum()), MICRO)
-            for s in range(len(blocks.probability))
+            for s in problem.working
         ]
         if max(spent) > limit:
             by = math.ceil((max(spent) - limit) / MICRO)
@@ -230,10 +230,19 @@ def held_nodes(problem: Problem, d: Decision, quota: Quota) -> Array:
     if quota.kind != "spot":
         bought = d.on_demand[np.isin(o.pool[d.on_demand_offers], quota.pools)].sum(axis=0)
         mine = np.isin(o.pool[d.commitments], quota.pools)
-        held += bought + d.committed[mine] @ o.active[d.commitments[mine]].astype(np.int64)
+        held += bought + _standing(problem, d, mine)
     if quota.kind != "on_demand":
         held += spot_nodes(problem, d)[list(quota.pools)].sum(axis=0)
     return held
+
+
+def _standing(problem: Problem, d: Decision, mine: Array) -> Array:
+    """Committed nodes (mask [K]) in zones that are up, parts of a node rounded up, int64 [B]."""
+    o, zones = problem.offers, problem.pool_zones
+    pool = o.pool[d.commitments[mine]]
+    scale = int(np.lcm.reduce(zones[pool], initial=1))
+    share = problem.zones_up[pool] * (scale // zones[pool])[:, None]
+    return np.asarray(-(-(d.committed[mine] @ (o.active[d.commitments[mine]] * share)) // scale))
 
 
 def _quotas(problem: Problem, d: Decision) -> Iterator[Conflict]:

@@ -130,9 +130,7 @@ def too_slow(problem: Problem, w: int, r: Reach) -> Change | None:
     rows = r.candidates[fine]
     fastest = rows[problem.candidates.units_per_hour[rows].argmax()]
     rate, total = int(problem.candidates.units_per_hour[fastest]), int(s.total_units[d])
-    hours = [
-        int(blocks.total_hours[s.window[d] & (blocks.scenario == k)].sum()) for k in range(len(blocks.probability))
-    ]
+    hours = [int(blocks.total_hours[s.window[d] & (blocks.scenario == k)].sum()) for k in problem.working]
     need = -(-total // rate) if work.kind[w] == "training" else 1
     by = need - min(hours)
     if by <= 0:
@@ -188,7 +186,7 @@ def extended(problem: Problem, w: int, hours: int) -> Problem:
     month = np.array([int(np.flatnonzero(h).max(initial=0)) for h in blocks.hours])
     outside = np.flatnonzero(~s.window[d] & (month >= last))
     parents, share, opened, beyond = [], [], [], []
-    for k in range(len(blocks.probability)):
+    for k in problem.working:
         left = hours
         for b in sorted(outside[blocks.scenario[outside] == k].tolist(), key=lambda b: (month[b], b)):
             taken = min(left, int(blocks.total_hours[b]))
@@ -234,4 +232,5 @@ def _cut(
         sources=dataclasses.replace(s, units_per_hour=units, window=window),
         offers=dataclasses.replace(o, active=active),
         limits=problem.limits.in_blocks(index),
+        outages=problem.outages.in_blocks(index) if problem.outages else None,
     )

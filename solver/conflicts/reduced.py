@@ -52,7 +52,8 @@ def _in_time(problem: Problem, w: int, rows: Array) -> Array:
     """Gangs that finish within the window, or the fastest when none does."""
     s, blocks = problem.sources, problem.blocks
     d = int(np.flatnonzero(s.workload == w)[0])
-    hours = np.bincount(blocks.scenario, s.window[d] * blocks.total_hours, minlength=len(blocks.probability)).min()
+    hours = np.bincount(blocks.scenario, s.window[d] * blocks.total_hours, minlength=len(blocks.probability))
+    hours = hours[list(problem.working)].min()
     units = problem.candidates.units_per_hour[rows]
     enough = units * hours >= s.total_units[d]
     return np.asarray(rows[enough] if enough.any() else rows[units == units.max(initial=0)])
@@ -60,7 +61,7 @@ def _in_time(problem: Problem, w: int, rows: Array) -> Array:
 
 def _rate(problem: Problem, sources: Array) -> float:
     """Units an hour of jobs that work evenly through their windows."""
-    hours = (problem.sources.window[sources] * problem.blocks.total_hours).sum(axis=1) / len(problem.blocks.probability)
+    hours = (problem.sources.window[sources] * problem.blocks.total_hours).sum(axis=1) / len(problem.working)
     return float((problem.sources.total_units[sources] / np.maximum(hours, 1)).sum())
 
 
@@ -106,7 +107,8 @@ def condensed(problem: Problem) -> Problem:
     if b.count <= most:
         return problem
     month = b.hours.argmax(axis=1)
-    signature = np.concatenate([s.window, problem.offers.active, [b.scenario, month]]).astype(np.int64)
+    up = problem.outages.up if problem.outages else np.zeros((0, b.count))
+    signature = np.concatenate([s.window, problem.offers.active, up, [b.scenario, month]]).astype(np.int64)
     if len(np.unique(signature, axis=1).T) > most // 2:
         signature = signature[:-1]  # months differ less than windows do
     kind = np.unique(signature, axis=1, return_inverse=True)[1].reshape(-1)
@@ -138,4 +140,5 @@ def condensed(problem: Problem) -> Problem:
             window=s.window[:, first],
         ),
         limits=problem.limits.in_blocks(first),
+        outages=problem.outages.in_blocks(first) if problem.outages else None,
     )

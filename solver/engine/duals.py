@@ -111,6 +111,12 @@ def read_prices(f: Formulation, duals: Array, cuts: Cuts) -> Prices:  # noqa: C9
     return Prices(**made)
 
 
+def standing(problem: Problem, commitments: Array) -> Array:
+    """Share of a committed node that can be used in each block: 0 where it is not in force, float [K, B]."""
+    o, share = problem.offers, problem.zones_up / problem.pool_zones[:, None]
+    return np.asarray(o.active[commitments] * share[o.pool[commitments]])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
     """What nodes cost at the prices: dollars a block with the prices of quotas and budgets on top."""
@@ -139,7 +145,7 @@ def market(problem: Problem, prices: Prices) -> Market:
     commitment += upfront_micro_usd(p, offers) / 1e6 * prices.upfront
     hourly = np.array([float(hourly_rate(p, k)) for k in offers.tolist()]).reshape(-1) / 1e6
     commitment += hourly * (o.active[offers] @ prices.hour)
-    commitment += (o.active[offers] * prices.quota[o.pool[offers], :, 0]).sum(axis=1)
+    commitment += (standing(p, offers) * prices.quota[o.pool[offers], :, 0]).sum(axis=1)
     rate = p.limits.carbon_micro_usd_per_kg / 1e6 + prices.carbon
     return Market(
         on_demand=of(ON_DEMAND, 0), spot=of(SPOT, 1), commitment=commitment, offers=offers,
@@ -237,7 +243,8 @@ def survey(problem: Problem, prices: Prices, cuts: Cuts, is_open: Array) -> Surv
         )
         left = c.nodes_per_replica[rows, None] * price - values.pop(w)
         reduced[w] = left.astype(np.float32)
-        earned = np.where(is_open[rows, None], 0.0, np.maximum(-left, 0))
+        idle = is_open[rows, None] | (problem.zones_up[c.pool[rows]] == 0)
+        earned = np.where(idle, 0.0, np.maximum(-left, 0))
         loss[w], gain[rows] = _earned(problem, prices, w, rows, earned)
     return Survey(loss=loss, gain=gain, reduced=reduced, rows=rows_of, node=node)
 
@@ -253,7 +260,7 @@ def node_prices(problem: Problem, prices: Prices, m: Market, asked: Array) -> Ar
         base[priced] = y
     wish = np.maximum(np.minimum(asked, m.on_demand), base)
     wish[o.pool[o.owned_nodes > 0]] = base[o.pool[o.owned_nodes > 0]]
-    pool, active = o.pool[m.offers], o.active[m.offers]
+    pool, active = o.pool[m.offers], standing(problem, m.offers)
     slack = m.commitment - (base[pool] * active).sum(axis=1)
     more = ((wish - base)[pool] * active).sum(axis=1)
     scale, slack = np.ones(len(base)), np.maximum(slack, 0.0)

@@ -6,6 +6,7 @@ cost at the relaxation's prices of quotas and budgets.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,13 @@ class Room:
     """Nodes in use in the open pools [P], and those that quotas still allow, as replicas are added. B blocks."""
 
     pools: Array  # int64 [P] rows of the problem's pools, ascending
-    held: Array  # int64 [P, B] committed nodes in force
+    held: Array  # int64 [P, B] committed nodes that can be used
     need: Array  # int64 [P, B] firm nodes running
     spot: Array  # int64 [P, B]
     member: Array  # bool [N, P] pools of each quota
     counts: Array  # bool [N, 2] whether a quota counts firm nodes, and spot ones
     most: Array  # int64 [N, B]
+    gone: Array  # bool [P, B] or [P, 1] pools that are lost
 
     @classmethod
     def of(cls, f: Formulation, committed: Array) -> Room:
@@ -49,10 +51,12 @@ class Room:
         np.add.at(held, np.searchsorted(f.pools, o.pool[f.commitments]), nodes)
         quotas = [q for q in f.problem.limits.quotas if np.isin(q.pools, f.pools).any()]
         return cls(
-            pools=f.pools, held=held, need=np.zeros(shape, dtype=np.int64), spot=np.zeros(shape, dtype=np.int64),
+            pools=f.pools, held=f.problem.usable(f.pools, held),
+            need=np.zeros(shape, dtype=np.int64), spot=np.zeros(shape, dtype=np.int64),
             member=np.array([np.isin(f.pools, q.pools) for q in quotas], dtype=bool).reshape(len(quotas), len(f.pools)),
             counts=np.array([(q.kind != "spot", q.kind != "on_demand") for q in quotas], dtype=bool).reshape(-1, 2),
             most=np.array([np.broadcast_to(q.limit, shape[1:]) for q in quotas], dtype=np.int64).reshape(-1, shape[1]),
+            gone=f.problem.zones_up[f.pools] == 0,
         )  # fmt: skip
 
     def at(self, f: Formulation, rows: Array) -> Array:
@@ -69,7 +73,7 @@ class Room:
                 made[FIRM][member] = np.minimum(made[FIRM][member], free + (firm - self.need)[member])
             if on_spot:
                 made[SPOT][member] = np.minimum(made[SPOT][member], free)
-        return made
+        return np.where(self.gone, np.minimum(made, 0), made)
 
     def shared(self, pool: int) -> Array:
         """Pools whose firm nodes count against a quota that spot nodes of this one count against, bool [P]."""
@@ -78,7 +82,7 @@ class Room:
 
     def fits(self, f: Formulation, rows: Array, replicas: Array) -> Array:
         """Whether the quotas allow so many replicas more [n, B], in each block [B]."""
-        after = Room(self.pools, self.held, self.need.copy(), self.spot.copy(), self.member, self.counts, self.most)
+        after = dataclasses.replace(self, need=self.need.copy(), spot=self.spot.copy())
         after.add(f, rows, replicas)
         return np.asarray((after.left() >= 0).all(axis=(0, 1)))
 

@@ -24,7 +24,8 @@ def thin(problem: Problem, blocks: int) -> Problem:
     s = problem.sources
     demand = (s.units_per_hour / np.maximum(s.units_per_hour.max(axis=1, keepdims=True, initial=0), 1)).sum(axis=0)
     quarter = b.hours.argmax(axis=1) * 4 // max(1, b.hours.shape[1])
-    signature = np.concatenate([s.window, problem.offers.active, [b.scenario, quarter]]).astype(np.int64)
+    up = problem.outages.up if problem.outages else np.zeros((0, b.count))
+    signature = np.concatenate([s.window, problem.offers.active, up, [b.scenario, quarter]]).astype(np.int64)
     kind = np.unique(signature, axis=1, return_inverse=True)[1].reshape(-1)
     order = np.lexsort((np.arange(b.count), demand, kind))
     size = max(1, round(b.count / blocks))
@@ -43,4 +44,5 @@ def thin(problem: Problem, blocks: int) -> Problem:
         offers=dataclasses.replace(problem.offers, active=problem.offers.active[:, kept]),
         sources=dataclasses.replace(s, units_per_hour=s.units_per_hour[:, kept], window=s.window[:, kept]),
         limits=problem.limits.in_blocks(kept),
+        outages=problem.outages.in_blocks(kept) if problem.outages else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,10 @@ from ..problem import SPOT, Accounting, Blocks, Candidates, Problem, Shapes, Sit
 from ..table import Table
 from ..workloads.modes import ModeTable
 from .candidates import Finder, candidate_table
-from .limits import NamedLimits, resolve
+from .limits import NamedLimits, least_served, resolve
 from .names import check_filters, known
 from .offers import Lot, Pools, beyond, check_options, has_market, lots, offer_table, owned
+from .outages import in_outages, states
 from .sources import shortened, sources
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ..workloads import Workload
     from ..workloads.modes import Excuse
     from .candidates import Places
+    from .outages import NamedOutage, States
     from .sources import Source
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -45,6 +48,7 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
     options: Sequence[str] = DEFAULT_OPTIONS,
     limits: NamedLimits | None = None,
     scenarios: Sequence[Scenario] = (),
+    outages: Sequence[NamedOutage] = (),
     commitment_starts: Sequence[datetime.date] = (),
     accounting: Accounting = "amortised",
     provenance: Mapping[str, str] | None = None,
@@ -59,6 +63,7 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         options: purchase options allowed.
         limits: quotas, budgets and carbon.
         scenarios: futures of demand; one by default.
+        outages: regions and zones that may be lost.
         commitment_starts: days on which commitments may start; by default the first of the horizon.
         accounting: upfront payments spread over their term, or in the month they are paid.
         provenance: kept with the problem, beside what is known of the catalogue.
@@ -85,12 +90,18 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
     pools, new_row = _used(wide, found, held)
     sale = [lot for lot in sale if lot.pool in set(pools.names)]
     candidates = candidate_table(found, new_row)
-    scheme = _Scheme.of(horizon, scenarios, demand, sale, months_apart=limits.has_monthly_budget)
+    names = [w.name for w in workloads]
+    probabilities(scenarios)
+    _check_factors(scenarios, names)
+    served = least_served(limits, names, [w.unserved_usd_per_unit is None and w.kind == "serving" for w in workloads])
+    planned = states(scenarios, outages, pools.sites, int(horizon.hours(horizon.start, horizon.end).sum()), served)
+    scheme = _Scheme.of(horizon, planned, demand, names, sale, months_apart=limits.has_monthly_budget)
     offers = offer_table(sale, pools, horizon, scheme.cells, scheme.cell)
-    return Problem(
+    sites = _sites(catalog, pools)
+    made = Problem(
         name=name,
         blocks=scheme.blocks,
-        sites=_sites(catalog, pools),
+        sites=sites,
         shapes=_shapes(catalog, pools),
         pool_shape=pools.shape,
         pool_site=pools.site,
@@ -100,9 +111,17 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         candidates=candidates,
         modes=_modes([modes for modes, _ in found]),
         limits=resolve(limits, catalog, pools, len(horizon.periods), accounting),
+        outages=planned.outages(scheme.blocks, pools.sites, sites.zones),
         excuses=_excuse_table(excuses),
         provenance=_provenance(catalog, [*beyond(sale, horizon), *shortened(workloads, horizon)], provenance or {}),
     )
+    return dataclasses.replace(made, limits=in_outages(made.limits, made))
+
+
+def _check_factors(scenarios: Sequence[Scenario], names: Sequence[str]) -> None:
+    for s in scenarios:
+        for factor in s.demand_factors:
+            known("workload", factor.workload, names, f"scenario {s.name!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +138,9 @@ class _Scheme:
     def of(
         cls,
         horizon: Horizon,
-        scenarios: Sequence[Scenario],
+        planned: States,
         demand: Sequence[Source],
+        names: Sequence[str],
         sale: Sequence[Lot],
         *,
         months_apart: bool,
@@ -128,20 +148,25 @@ class _Scheme:
         """Cut the horizon at windows and commitments, and merge hours alike (of a month, where months have budgets)."""
         spans = sorted({lot.days for lot in sale if lot.days})
         cuts = {day for span in spans for day in span} | {day for s in demand if s.days for day in s.days}
+        scenarios = planned.scenarios
         cells = make_cells(horizon, len(scenarios), cuts)
-        units = np.stack([s.units(cells, scenarios, len(horizon.periods)) for s in demand])
+        calm = ~planned.outage[cells.scenario]  # jobs wait in outages, and no month is paid in them
+        factors = [[k.factor(names[s.workload]) for k in scenarios] for s in demand]
+        months = len(horizon.periods)
+        units = np.stack([s.units(cells, own, months) for s, own in zip(demand, factors, strict=True)])
         window = np.stack(
-            [np.ones(len(cells.hours), bool) if s.days is None else cells.inside(*s.days) for s in demand]
+            [np.ones(len(cells.hours), bool) if s.days is None else cells.inside(*s.days) & calm for s in demand]
         )
         jobs = np.array([s.days is not None for s in demand])
         requirement = np.vstack(
             [
                 units,
                 *(cells.inside(*span)[None] for span in spans),
-                cells.month if months_apart else np.zeros_like(cells.month),
+                cells.month * calm if months_apart else np.zeros_like(cells.month),
             ]
         )
-        blocks, cell = merge(cells, requirement, window[jobs], horizon, probabilities(scenarios))
+        share = tuple(exact(s.probability) for s in scenarios)
+        blocks, cell = merge(cells, requirement, window[jobs], horizon, share)
         return cls(cells=cells, blocks=blocks, cell=cell, units=units[:, cell], window=window[:, cell])
 
 

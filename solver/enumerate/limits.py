@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calendar import exact
@@ -50,6 +51,20 @@ class NamedQuota:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLevel:
+    """What of a workload's demand may stay unserved when things go wrong."""
+
+    workload: str
+    min_served_in_outage: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        where = f"service level of {fields.text('service level', 'workload', self.workload)!r}"
+        if self.min_served_in_outage is not None:
+            fields.number(where, "min_served_in_outage", self.min_served_in_outage, (0, 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedLimits:
     """Limits of the plan as a whole; None is no limit."""
 
@@ -60,10 +75,14 @@ class NamedLimits:
     upfront_max_usd: float | None = None
     carbon_max_kg: float | None = None
     carbon_usd_per_kg: float = 0.0
+    service_levels: tuple[ServiceLevel, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every field."""
         object.__setattr__(self, "quotas", tuple(self.quotas))
+        object.__setattr__(self, "service_levels", tuple(self.service_levels))
+        if len({s.workload for s in self.service_levels}) < len(self.service_levels):
+            raise InputError("a workload is named twice", where="service_levels", mend="give each workload one entry")
         if self.default_max_nodes is not None:
             fields.whole("limits", "default_max_nodes", self.default_max_nodes, (0, MOST_NODES))
         if isinstance(self.monthly_budget_usd, Sequence) and not isinstance(self.monthly_budget_usd, str):
@@ -86,6 +105,21 @@ class NamedLimits:
     def has_monthly_budget(self) -> bool:
         """Whether months differ by more than their hours."""
         return self.monthly_budget_usd is not None
+
+
+def least_served(wanted: NamedLimits, names: Sequence[str], must: Sequence[bool]) -> dict[str, Fraction | None]:
+    """Share of the demand of each workload that must be served that an outage leaves to be served; None: not stated."""
+    own = {s.workload: s.min_served_in_outage for s in wanted.service_levels}
+    for name, share in own.items():
+        known("workload", name, names, "service_levels")
+        if share is not None and not must[names.index(name)]:
+            raise InputError(
+                f"{name!r} has a price for what is left unserved, and a share that an outage must leave served",
+                where="service_levels",
+                mend="leave out unserved_usd_per_unit or min_served_in_outage",
+            )
+    shares = {name: own.get(name) for name, all_of_it in zip(names, must, strict=True) if all_of_it}
+    return {name: None if share is None else exact(share) for name, share in shares.items()}
 
 
 def resolve(wanted: NamedLimits, catalog: Catalog, pools: Pools, periods: int, accounting: Accounting) -> Limits:

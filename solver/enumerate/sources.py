@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..calendar import HOURS_A_DAY, Cells, Horizon, Scenario, exact, units_per_hour
+from ..calendar import HOURS_A_DAY, Cells, Horizon, exact, units_per_hour
 from ..errors import InputError
 from .names import as_input
 
@@ -55,11 +55,11 @@ class Source:
         rates = [-(-pico * self.micro_usd_per_gb.get(site, 0) // 1) for site in sites]
         return np.array([int(rate) for rate in rates], dtype=np.int64)
 
-    def units(self, cells: Cells, scenarios: Sequence[Scenario], months: int) -> Array:
-        """Units an hour asked for in each cell, int64 [K]."""
+    def units(self, cells: Cells, factors: Sequence[Fraction], months: int) -> Array:
+        """Units an hour asked for in each cell, int64 [K], by what all is multiplied in each scenario."""
         if self.traffic is None:
             return np.zeros(len(cells.hours), dtype=np.int64)
-        return units_per_hour(self.traffic, cells, scenarios, months)
+        return units_per_hour(self.traffic, cells, factors, months)
 
 
 def sources(workloads: Sequence[Workload], catalog: Catalog, horizon: Horizon) -> list[Source]:

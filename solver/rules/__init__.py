@@ -9,6 +9,7 @@ from .demand import Demand
 from .gang import Gang
 from .latency import Latency
 from .on_demand import OnDemand
+from .outage import Outage
 from .quota import Quota
 from .residency import Residency
 from .spot import Spot
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     Window(),
     Demand(),  # after the rules that say where it may go
     Capacity(),
+    Outage(),
     OnDemand(),
     Commitment(),
     Spot(),

@@ -121,6 +121,15 @@ class Books:
                 made = made + nodes * o.active[offer].astype(object)
         return made
 
+    def usable(self, problem: Problem, pool: int) -> Array:
+        """Those of them that can be used [B]: the whole nodes that zones which are up hold of an even spread."""
+        held = self.in_force(problem, pool)
+        if problem.outages is None:
+            return held
+        site = int(problem.pool_site[pool])
+        up, zones = problem.outages.up[site].tolist(), max(1, int(problem.sites.zones[site]))
+        return np.array([nodes * there // zones for nodes, there in zip(held.tolist(), up, strict=True)], dtype=object)
+
 
 def _by_key(table: Any, key: str, value: str, blocks: int) -> dict[int, Array]:
     made: dict[int, Array] = {}

@@ -26,7 +26,8 @@ class Budget(Rule):
 
     month p:   Σ_b∈s hours[b, p] × (on demand + spot + transfer) + commitments[p] ≤ monthly_budget[p]
     block b:   on demand + spot + commitments in force, a node an hour        ≤ hourly_budget
-    (upfront payments as the accounting says: spread over the term, or in the month they are made and in no hour)
+    (upfront payments as the accounting says: spread over the term, or in the month they are made and in no hour;
+    a scenario that is an outage has hours, and no months)
     """  # noqa: D415
 
     name = "budget"
@@ -54,7 +55,7 @@ class Budget(Rule):
         rows = f.model.rows(
             "monthly budget",
             (len(months), scenarios),
-            upper=np.array([usd / 1e6 for _, usd in months])[:, None],
+            upper=np.where(np.isin(range(scenarios), p.working), np.array([[usd / 1e6] for _, usd in months]), np.inf),
             label=lambda at: f"{blocks.periods[months[at[0]][0]]}" + (f", scenario {at[1]}" if scenarios > 1 else ""),
         )
         on_demand, spot, moved = self._rates(f)
@@ -99,7 +100,7 @@ class Budget(Rule):
             site = problem.pool_site[problem.candidates.pool[c]]
             pico = pico + units * int(problem.sources.transfer_pico_usd_per_unit[d, site])
         held, hours = self._held(problem, books, month), blocks.hours[:, month].astype(object)
-        for s in range(len(blocks.probability)):
+        for s in problem.working:
             mine = blocks.scenario == s
             paid = held + int((nodes * hours)[mine].sum()) + Fraction(int((pico * hours)[mine].sum()), 10**6)
             if paid > budget:
@@ -154,8 +155,8 @@ def overspent_usd(problem: Problem, d: Decision) -> Any:
     upfront = np.array([[float(x) for x in row] for row in upfront_by_month(problem, d.commitments)])
     held = o.micro_usd_per_hour[d.commitments, None] * o.paid_hours[d.commitments]
     fixed = d.committed @ (held + upfront.reshape(held.shape)) / 1e6
-    made = np.zeros((len(months), len(blocks.probability)))
-    for s in range(len(blocks.probability)):
+    made = np.full((len(months), len(blocks.probability)), -np.inf)
+    for s in problem.working:
         mine = blocks.scenario == s
         made[:, s] = (hourly[mine] @ blocks.hours[mine] + fixed)[months]
     limit = np.array([problem.limits.monthly_budget_micro_usd[m] for m in months], dtype=float) / 1e6

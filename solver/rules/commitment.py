@@ -58,11 +58,11 @@ class Commitment(Rule):
 
     def _weights(self, problem: Problem, decision: Decision, offer: int, nodes: int) -> Any:
         """Node-hours of this commitment used by each workload, and idle ones: commitments of a pool are used alike."""
-        by_workload, running, held = firm_use(problem, decision, int(problem.offers.pool[offer]))
+        by_workload, running, held, usable = firm_use(problem, decision, int(problem.offers.pool[offer]))
         active = problem.offers.active[offer]
-        zipped = list(zip(running.tolist(), held.tolist(), active.tolist(), strict=True))
-        share = [Fraction(nodes * min(r, h), h * r) if a and r and h else Fraction(0) for r, h, a in zipped]
-        idle = [nodes * (1 - Fraction(min(r, h), h)) if a and h else Fraction(0) for r, h, a in zipped]
+        zipped = list(zip(running.tolist(), held.tolist(), usable.tolist(), active.tolist(), strict=True))
+        share = [Fraction(nodes * min(r, u), h * r) if a and r and h else Fraction(0) for r, h, u, a in zipped]
+        idle = [nodes * (1 - Fraction(min(r, u), h)) if a and h else Fraction(0) for r, h, u, a in zipped]
         weights = use_weights(problem, by_workload, share)
         weights[-1] = by_month(problem, idle)
         return weights
@@ -82,11 +82,11 @@ class Commitment(Rule):
         firm = books.nodes_by_workload(problem, FIRM)
         for offer, nodes in books.held.items():
             pool = int(o.pool[offer])
-            users, held = firm.get(pool, {}), books.in_force(problem, pool)
+            users, held, usable = firm.get(pool, {}), books.in_force(problem, pool), books.usable(problem, pool)
             running = sum(users.values(), zero)
             hours: dict[int, Any] = {w: [Fraction(0)] * len(zero) for w in (*sorted(users), IDLE)}
             for b in np.flatnonzero(o.active[offer]):
-                busy = Fraction(nodes * min(running[b], held[b]), held[b])
+                busy = Fraction(nodes * min(running[b], usable[b]), held[b])
                 hours[IDLE][b] = nodes - busy
                 each = busy / int(running[b]) if busy else busy
                 for w in users if busy else ():

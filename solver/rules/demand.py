@@ -29,7 +29,8 @@ class Demand(Rule):
     """Every unit asked for is served or left.
 
     flows, each source d and block b:      Σ_c served[d, c, b] + unserved[d, b] ≥ demand[d, b]
-    jobs, each source d and scenario s:    Σ_b∈s hours[b] Σ_c served[d, c, b] + unserved[d, s] ≥ total[d]
+    jobs, each source d and scenario s that is no outage:
+                                           Σ_b∈s hours[b] Σ_c served[d, c, b] + unserved[d, s] ≥ total[d]
     cost:                                  price[w] × unserved units
     """
 
@@ -97,7 +98,8 @@ class Demand(Rule):
         p, s, count = f.problem, f.problem.sources, len(f.problem.blocks.probability)
         scale = f.unit[s.workload]
         job = np.flatnonzero(s.total_units > 0)
-        total = np.broadcast_to((s.total_units[job] / scale[job])[:, None], (len(job), count))
+        total = np.zeros((len(job), count))
+        total[:, list(p.working)] = (s.total_units[job] / scale[job])[:, None]
         rows = f.model.rows(
             "work", total.shape, lower=total, label=lambda at: f"{_source(p, int(job[at[0]]))}, scenario {at[1]}"
         )
@@ -156,7 +158,7 @@ class Demand(Rule):
             mine = problem.blocks.scenario == scenario
             done = int((served * problem.blocks.total_hours.astype(object))[mine].sum())
             left = books.unserved_job.get((d, scenario), 0)
-            short = int(problem.sources.total_units[d]) - done - left
+            short = (int(problem.sources.total_units[d]) if scenario in problem.working else 0) - done - left
             if short > 0 or (left > 0 and short < 0):
                 yield self.wrong(
                     f"{_source(problem, d)}, scenario {scenario}", f"{short} units neither done nor named unserved"

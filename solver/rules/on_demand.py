@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class OnDemand(Rule):
     """Each pool q and block b, with c over its firm candidates and k over its commitments in force.
 
-    Σ_c nodes_per_replica[c] × replicas[c, b] ≤ on_demand[q, b] + Σ_k committed[k]
+    Σ_c nodes_per_replica[c] × replicas[c, b] ≤ on_demand[q, b] + ⌊zones up ÷ zones × Σ_k committed[k]⌋
     cost: usd_per_hour × hours[b] × on_demand[q, b]
     """
 
@@ -46,7 +46,7 @@ class OnDemand(Rule):
         nodes = f.of("nodes_per_replica")[firm].astype(float)
         f.model.put(rows[position[f.of("pool")[firm]]], f.replicas[firm], nodes[:, None])
         f.model.put(rows[position[o.pool[f.on_demand_offers]]], f.on_demand, -1.0)
-        active = o.active[f.commitments].astype(float)
+        active = o.active[f.commitments] * (p.zones_up / p.pool_zones[:, None])[o.pool[f.commitments]]
         f.model.put(rows[position[o.pool[f.commitments]]], f.committed[:, None], -active)
         price = o.micro_usd_per_hour[f.on_demand_offers] / 1e6
         f.model.cost(f.on_demand, price[:, None] * f.weight)
@@ -62,7 +62,7 @@ class OnDemand(Rule):
             if not bought.any():
                 continue
             pool = int(o.pool[offer])
-            by_workload, running, held = firm_use(problem, decision, pool)
+            by_workload, running, _, held = firm_use(problem, decision, pool)
             everything = decision.on_demand[o.pool[decision.on_demand_offers] == pool].sum(axis=0)
             used = np.minimum(everything, np.maximum(running - held, 0))
             share = [Fraction(int(n), max(1, int(of))) for n, of in zip(bought, everything, strict=True)]
@@ -76,7 +76,7 @@ class OnDemand(Rule):
         """Running firm nodes against what is held and bought."""
         o = problem.offers
         for pool, running in books.nodes(problem, FIRM).items():
-            supply = books.in_force(problem, pool)
+            supply = books.usable(problem, pool)
             for offer, bought in books.bought.items():
                 if o.pool[offer] == pool and o.kind[offer] == ON_DEMAND:
                     supply = supply + bought
@@ -93,7 +93,7 @@ class OnDemand(Rule):
             pool = int(o.pool[offer])
             users, every = firm.get(pool, {}), sum((n for f, n in bought.items() if o.pool[f] == pool), zero)
             running = sum(users.values(), zero)
-            need = np.minimum(np.maximum(running - books.in_force(problem, pool), 0), every)
+            need = np.minimum(np.maximum(running - books.usable(problem, pool), 0), every)
             hours: dict[int, Any] = {w: [Fraction(0)] * len(zero) for w in (*sorted(users), IDLE)}
             for b in np.flatnonzero(nodes):
                 busy = Fraction(nodes[b] * need[b], every[b])

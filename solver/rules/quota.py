@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ class Quota(Rule):
     """Each quota and block b, over its pools:    on demand + commitments in force + spot ≤ max_nodes − missing[b].
 
     A quota of kind "on_demand" counts on-demand and committed nodes (clouds count reserved instances against it), of
-    kind "spot" spot nodes alone.
+    kind "spot" spot nodes alone. Of commitments the share counts whose zones are up.
     """
 
     name = "quota"
@@ -43,7 +44,8 @@ class Quota(Rule):
             if quota.kind != "spot":
                 f.model.put(row, f.on_demand[np.isin(o.pool[f.on_demand_offers], quota.pools)], 1.0)
                 held = np.isin(o.pool[f.commitments], quota.pools)
-                f.model.put(row, f.committed[held][:, None], o.active[f.commitments[held]].astype(float))
+                up = (p.zones_up / p.pool_zones[:, None])[o.pool[f.commitments[held]]]
+                f.model.put(row, f.committed[held][:, None], o.active[f.commitments[held]] * up)
             if quota.kind != "on_demand":
                 spot = np.flatnonzero(np.isin(pool, quota.pools) & (market == SPOT))
                 f.model.put(row, f.replicas[spot], nodes[spot, None])
@@ -54,7 +56,7 @@ class Quota(Rule):
         firm: dict[int, Any] = {}
         for offer, nodes in books.held.items():
             pool = int(o.pool[offer])
-            firm[pool] = firm.get(pool, 0) + nodes * o.active[offer].astype(object)
+            firm[pool] = firm.get(pool, 0) + nodes * o.active[offer].astype(object) * self._share_up(problem, pool)
         for offer, bought in books.bought.items():
             if o.kind[offer] != SPOT:
                 pool = int(o.pool[offer])
@@ -74,3 +76,11 @@ class Quota(Rule):
                     yield self.wrong(
                         f"{quota.name}, {block_name(problem, b)}", f"{nodes} nodes held, {allowed} allowed"
                     )
+
+    def _share_up(self, problem: Problem, pool: int) -> Any:
+        """Share of a pool's zones that is up, whole or a fraction, in each block."""
+        if problem.outages is None:
+            return 1
+        site = int(problem.pool_site[pool])
+        zones = max(1, int(problem.sites.zones[site]))
+        return np.array([Fraction(int(up), zones) for up in problem.outages.up[site]], dtype=object)

@@ -139,6 +139,7 @@ def _problem(
             options=prices.options,
             limits=spec.limits,
             scenarios=spec.scenarios,
+            outages=spec.outages,
             commitment_starts=spec.commitment_starts,
             accounting=spec.accounting,
             provenance={"spec": canonical, "overrides": used or ""},

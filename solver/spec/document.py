@@ -21,7 +21,10 @@ TITLES = {
     "Batch": ("workloads: kind batch", "Requests to finish in a window, without latency targets."),
     "NamedLimits": ("limits", ""),
     "NamedQuota": ("quotas of limits", ""),
+    "ServiceLevel": ("service_levels of limits", ""),
     "Scenario": ("scenarios", ""),
+    "WorkloadFactor": ("demand_factors of scenarios", ""),
+    "NamedOutage": ("outages", ""),
 }
 
 

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass, field
 
 from ..calendar import Horizon, Scenario
-from ..enumerate import DEFAULT_OPTIONS, NamedLimits
+from ..enumerate import DEFAULT_OPTIONS, NamedLimits, NamedOutage
 from ..problem import Accounting
 from ..workloads import Workload, fields
 
@@ -46,6 +46,7 @@ class Spec:
     accounting: Accounting = "amortised"
     commitment_starts: tuple[datetime.date, ...] = ()  # the first day of the horizon
     scenarios: tuple[Scenario, ...] = ()  # one in which demand is as written
+    outages: tuple[NamedOutage, ...] = ()  # nothing is ever lost
 
     def __post_init__(self) -> None:
         """Check the name; the parts have checked themselves."""

@@ -36,6 +36,7 @@ class Bill:
     grams: Fraction  # CO2e over the horizon, expected
     held: dict[int, Array]  # pool -> most firm nodes held in a block, int64 [B]
     short: list[str]  # pools that are not on sale, where more nodes are needed than are owned
+    lost: list[str]  # pools in use while an outage takes them
 
     @classmethod
     def of(cls, shop: Shop, choice: Array, *, always_on: bool) -> Bill:
@@ -54,6 +55,8 @@ class Bill:
             else:
                 _add(priced, _unserved(p, d))
         grams, held, short, hourly = Fraction(0), {}, [], owned_rate(p)
+        gone = np.broadcast_to(p.zones_up == 0, (len(p.pool_shape), p.blocks.count))
+        lost = [str(p.pool_names[q]) for q, used in sorted(nodes.items()) if used[gone[q]].any()]
         for pool in sorted({*nodes, *np.flatnonzero(shop.owned.any(axis=1)).tolist()}):
             running, owned = nodes.get(pool, np.zeros_like(p.blocks.hours)), shop.owned[pool]
             beyond = np.maximum(running - owned[:, None], 0)
@@ -66,7 +69,7 @@ class Bill:
             emitted = _times(grams_per_node_hour(p, pool), by_scenario(p, p.blocks.hours * running))
             _add(priced, _times(Fraction(p.limits.carbon_micro_usd_per_kg, GRAMS_IN_KG), emitted))
             grams += _expected(p, emitted)
-        return cls(problem=p, paid=paid, priced=priced, hourly=hourly, grams=grams, held=held, short=short)
+        return cls(problem=p, paid=paid, priced=priced, hourly=hourly, grams=grams, held=held, short=short, lost=lost)
 
     @property
     def total(self) -> int:
@@ -77,10 +80,11 @@ class Bill:
         """Limits that the choice breaks, in words."""
         limits = self.problem.limits
         quotas = [q.name for q in limits.quotas if (self._held(q) > q.limit).any()]
-        dearest = [max(column) for column in zip(*self.paid, strict=True)]
+        dearest = [max(column) for column in zip(*(self.paid[s] for s in self.problem.working), strict=True)]
         months = zip(self.problem.blocks.periods, dearest, limits.monthly_budget_micro_usd, strict=False)
         budgets = [name for name, cost, limit in months if limit is not None and cost > limit]
         made = [_few("breaks the quota", quotas), _few("exceeds the budget of", budgets)]
+        made.append(_few("does not survive the loss of", self.lost))
         if limits.hourly_budget_micro_usd is not None and (self.hourly > limits.hourly_budget_micro_usd).any():
             made.append("exceeds the hourly budget")
         if limits.carbon_max_g is not None and self.grams > limits.carbon_max_g:
@@ -109,7 +113,7 @@ def _transfer(p: Problem, d: int, c: int) -> Months:
     if not total:
         return _times(price, _flow_units(p, d))
     run = by_scenario(p, p.blocks.hours * _nodes(p, np.array([d]), c))
-    return [[price * total * hours / sum(months) for hours in months] for months in run]
+    return [[price * total * hours / (sum(months) or 1) for hours in months] for months in run]
 
 
 def _unserved(p: Problem, d: int) -> Months:
@@ -120,7 +124,7 @@ def _unserved(p: Problem, d: int) -> Months:
     months = np.flatnonzero(p.blocks.hours[p.sources.window[d]].sum(axis=0))
     last, count = int(months[-1]) if len(months) else 0, p.blocks.hours.shape[1]
     row = [price * int(p.sources.total_units[d]) * (m == last) for m in range(count)]
-    return [row for _ in p.blocks.probability]
+    return [row if s in p.working else [Fraction(0)] * count for s in range(len(p.blocks.probability))]
 
 
 def _flow_units(p: Problem, d: int) -> list[list[int]]:

@@ -48,7 +48,7 @@ def _job_replicas(problem: Problem, group: Array, rate: int) -> Array:
     total, window = int(s.total_units[group].sum()), s.window[group].all(axis=0) & (blocks.total_hours > 0)
     gang = problem.workloads.kind[s.workload[group[0]]] == "training"
     made = np.zeros(blocks.count, dtype=np.int64)
-    for scenario in range(len(blocks.probability)):
+    for scenario in problem.working:
         inside = np.flatnonzero(window & (blocks.scenario == scenario))
         hours = blocks.total_hours[inside]
         if total > 0 and not len(inside):

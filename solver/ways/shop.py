@@ -55,7 +55,7 @@ class Shop:
             rate=rate,
             site=problem.pool_site[c.pool],
             open=reachable(problem) & good[None, :],
-            owned=owned,
+            owned=problem.usable(np.arange(pools), owned),
             groups=tuple(np.flatnonzero(s.workload == w) for w in np.unique(s.workload)),
         )
 

@@ -83,22 +83,32 @@ def _work(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
         for scenario in range(len(p.blocks.probability)):
             now = p.blocks.scenario == scenario
             done, left = int((mine * hours)[now].sum()), int(d.undone[source, scenario])
-            over = done + left - int(s.total_units[source])
+            total = int(s.total_units[source])
+            over = done + left - (total if p.outages is None or not p.outages.state[scenario] else 0)
             yield "demand", over < 0 or (left > 0 and over > 0) or (must and left > 0)
     for k in range(len(p.candidates.pool)):
         load = d.served[d.pairs[1] == k].sum(axis=0)
         yield "capacity", bool((load > d.replicas[k] * p.candidates.units_per_hour[k]).any())
 
 
-def _firm(p: Problem, d: Decision, pool: int) -> tuple[Any, Any]:
-    """Nodes of a pool that run firm, and those held or bought, in each block."""
+def _firm(p: Problem, d: Decision, pool: int) -> tuple[Any, Any, Any]:
+    """Nodes of a pool that run firm, those held or bought that can be used, and as a quota counts them, by block."""
     c, o = p.candidates, p.offers
     mine = (c.pool == pool) & (c.market == FIRM)
     running = (d.replicas[mine] * c.nodes_per_replica[mine, None]).sum(axis=0)
     supply = d.on_demand[o.pool[d.on_demand_offers] == pool].sum(axis=0)
+    held = np.zeros(p.blocks.count, dtype=object)
     for f, n in zip(d.commitments, d.committed, strict=True):
-        supply = supply + (n * o.active[f] if o.pool[f] == pool else 0)
-    return running, supply
+        held = held + (n * o.active[f] if o.pool[f] == pool else 0)
+    up, zones = _up(p, pool)
+    return running, supply + held * up // zones, supply + held * np.array([Fraction(int(n), zones) for n in up])
+
+
+def _up(p: Problem, pool: int) -> tuple[Any, int]:
+    """Zones of a pool that are there in each block, and all of them."""
+    site = p.pool_site[pool]
+    zones = max(1, int(p.sites.zones[site]))
+    return (np.full(p.blocks.count, zones) if p.outages is None else p.outages.up[site]), zones
 
 
 def _on_spot(p: Problem, d: Decision, pool: int) -> Any:
@@ -108,9 +118,15 @@ def _on_spot(p: Problem, d: Decision, pool: int) -> Any:
 
 
 def _nodes(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
-    """Firm nodes are held or bought, and what is owned is held."""
+    """Firm nodes are held or bought, what is owned is held, and nothing runs where all zones are lost."""
     for pool in range(len(p.pool_shape)):
-        running, supply = _firm(p, d, pool)
+        gone = _up(p, pool)[0] == 0
+        used = d.replicas[p.candidates.pool == pool].sum(axis=0) + d.on_demand[
+            p.offers.pool[d.on_demand_offers] == pool
+        ].sum(axis=0)
+        yield "outage", bool((gone & (used > 0)).any())
+    for pool in range(len(p.pool_shape)):
+        running, supply, _ = _firm(p, d, pool)
         yield "on_demand", bool((running > supply).any())
     for f, held in zip(d.commitments, d.committed, strict=True):
         yield "commitment", bool(p.offers.owned_nodes[f] > 0 and held != p.offers.owned_nodes[f])
@@ -140,7 +156,7 @@ def _limits(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
     """Quotas, carbon and budgets."""
     limits, blocks = p.limits, p.blocks
     for q in limits.quotas:
-        firm = sum(np.maximum(*_firm(p, d, pool)) for pool in q.pools)
+        firm = sum(np.maximum(running, counted) for running, _, counted in (_firm(p, d, pool) for pool in q.pools))
         spot = sum(_on_spot(p, d, pool) for pool in q.pools)
         counted = {"any": firm + spot, "on_demand": firm, "spot": spot}[q.kind]
         yield "quota", bool((counted > np.maximum(q.max_nodes - np.array(q.missing or [0]), 0)).any())
@@ -153,7 +169,8 @@ def _limits(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
         most, spent = limits.monthly_budget_micro_usd[m], _held(p, d, m)
         for b in np.flatnonzero(blocks.scenario == s).tolist():
             spent += (_on_the_hour(p, d, b) + _moved(p, d, b)) * int(blocks.hours[b, m])
-        yield "budget", most is not None and spent > most
+        lost = p.outages is not None and p.outages.state[s]
+        yield "budget", most is not None and not lost and spent > most
     dearest = limits.hourly_budget_micro_usd
     for b in range(blocks.count):
         spread = sum(n * _per_hour(p, f) for f, n in _commitments(d) if p.offers.active[f, b])

@@ -12,7 +12,7 @@ import pytest
 from solver.check import check
 from solver.engine.run import run
 from solver.errors import CheckError
-from solver.problem import Limits, Quota
+from solver.problem import Limits, Outages, Quota
 from solver.rules import RULES
 from solver.solve import solve
 from tests.core.instances import whole
@@ -62,6 +62,19 @@ def two_windows() -> Problem:
     return dataclasses.replace(problem, sources=dataclasses.replace(problem.sources, **parts))
 
 
+def outage(up: tuple[int, int] = (1, 0), offers: tuple[Offer, ...] = CHEAP_FIRST, zones: int = 1) -> Problem:
+    """By day all is well, by night the cheap place has so many zones left."""
+    places = (Place(region="r0", zones=zones), TWO[1])
+    problem = make(
+        offers=offers, work=[served()], hours=((10,), (10,)), places=places, scenario=(0, 1), probability=(HALF, HALF)
+    )
+    states = Outages(
+        up=whole([up, (1, 1)]), state=("", "r0 is lost"), probability=(HALF, HALF),
+        share=((Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))),
+    )  # fmt: skip
+    return dataclasses.replace(problem, outages=states)
+
+
 SPOT_FIRST = (on_demand(2 * USD, 0), spot(1 * USD, 0), on_demand(3 * USD, 1))
 COMMITTED_FIRST = (*CHEAP_FIRST, commitment(USD // 2))
 UPFRONT_FIRST = (*CHEAP_FIRST, commitment(0, upfront=3 * USD, term_hours=24))
@@ -82,6 +95,8 @@ BINDING: dict[str, tuple[str, Problem]] = {
     "nodes on demand": ("on_demand", two(served())),
     "commitments": ("commitment", two(served(), COMMITTED_FIRST)),
     "upfront payments": ("commitment", two(served(), (*CHEAP_FIRST, commitment(0, upfront=3 * USD, term_hours=24)))),
+    "outage of a region": ("outage", outage()),
+    "outage of a zone": ("on_demand", outage((2, 1), (*CHEAP_FIRST, commitment(USD // 2)), zones=2)),
     "price of spot": ("spot", two(served(), SPOT_FIRST)),
     "spot share": ("spot", two(served(spot_share=HALF), SPOT_FIRST)),
     "spot share of a region": ("spot", two(served(region_share=HALF), SPOT_FIRST)),

@@ -13,6 +13,7 @@ import pytest
 from solver.check import check
 from solver.rules import RULES
 from tests.core.instances import random_problem
+from tests.core.uncertain import with_outages
 
 from .mutations import TABLES, Mutator, redecided
 from .oracle import decision_of, faults
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from solver.plan import Plan
     from solver.problem import Problem
 
-BASES = (2, 3, 4, 5, 7, 8, 11, 13)
+LOSSY = 100  # bases from here on have outages
+BASES = (2, 3, 4, 5, 7, 8, 11, 13, 102, 104, 109)
 MUTANTS = 150  # of each base
 LEAST_CAUGHT = 0.99
 
@@ -33,16 +35,19 @@ LEAST_CAUGHT = 0.99
 def base(seed: int) -> tuple[Problem, Plan]:
     """Two services of two origins, a run and a batch job in two futures of two months, under limits that bind."""
     limits: dict[str, Any] = {"carbon_micro_usd_per_kg": 100_000, "accounting": ("amortised", "cash")[seed % 2]}
+    lossy = seed >= LOSSY
     if seed % 3 == 0:
         limits["monthly_budget_micro_usd"] = (300_000_000, None)
     if seed % 3 == 1:
         limits["hourly_budget_micro_usd"] = 15_000_000
-    if seed % 3 == 2:  # noqa: PLR2004
+    if seed % 3 == 2:
         limits["upfront_max_micro_usd"] = 2_000_000
     problem = random_problem(
-        seed, flows=2, runs=1, batches=1, sites=2, shapes=2, blocks=3, scenarios=2, months=2, quota=0.8, must_serve=0.2,
-        origins=2, limits=limits,
+        seed, flows=2, runs=1, batches=1, sites=2, shapes=2, blocks=3, scenarios=1 if lossy else 2, months=2, quota=0.8,
+        must_serve=0.0 if lossy else 0.2, origins=2, limits=limits,
     )  # fmt: skip
+    if lossy:
+        problem = with_outages(problem, np.random.default_rng(seed))
     return problem, unchecked(problem, RULES)
 
 
@@ -81,9 +86,10 @@ def hard(seed: int) -> Problem:
         "carbon_max_g": int(rng.integers(10**5, 10**7)),
         "upfront_max_micro_usd": int(rng.integers(0, 10**7)),
     }
-    return random_problem(
+    problem = random_problem(
         seed, flows=2, runs=1, batches=1, sites=3, scenarios=2, months=2, origins=2, quota=0.6, limits=limits
     )
+    return with_outages(problem, rng) if seed % 2 else problem
 
 
 def strayed(problem: Problem, decision: Decision, seed: int) -> Decision:

@@ -80,7 +80,12 @@ class _Purse:
 
 def _most(f: Facts, k: int) -> int:
     pool = [c for c in f.candidates if f.pool[c] == f.commitment_pool[k] and not f.is_spot[c]]
-    return max((sum(f.size[c] * f.enough[c][b] for c in pool) for b in f.blocks if f.active[k][b]), default=0)
+    most = 0
+    for b in f.blocks:
+        up, zones = f.up(f.commitment_pool[k], b)
+        if f.active[k][b] and up:
+            most = max(most, -(-sum(f.size[c] * f.enough[c][b] for c in pool) * zones // up))
+    return most
 
 
 def _cheapest(f: Facts, usable: list[int], held: dict[int, int], purse: _Purse) -> Fraction | None:
@@ -115,10 +120,10 @@ def _penalty(f: Facts, chosen: tuple[_Way, ...], paid: list[Fraction]) -> Fracti
     budgets = [usd for usd in limits.monthly_budget_micro_usd if usd is not None]
     for s, probability in enumerate(f.problem.blocks.probability):
         mine = [way for way, at in zip(chosen, f.scenario, strict=True) if at == s]
-        for i, budget in enumerate(budgets):
+        for i, budget in enumerate(budgets if f.works(s) else ()):
             if paid[i] + sum(way.uses[i] for way in mine) > budget:
                 return None
-        undone = _undone(f, mine)
+        undone = _undone(f, mine) if f.works(s) else 0
         if undone is None:
             return None
         penalty += probability * undone
@@ -166,9 +171,9 @@ def _bought(f: Facts, running: dict[int, int], held: dict[int, int], b: int) -> 
     made = {}
     for q in f.pools:
         need = sum(n * f.size[c] for c, n in running.items() if f.pool[c] == q and not f.is_spot[c])
-        need -= sum(n for k, n in held.items() if f.commitment_pool[k] == q and f.active[k][b])
+        need -= f.usable(q, b, sum(n for k, n in held.items() if f.commitment_pool[k] == q and f.active[k][b]))
         if need > 0:
-            if q not in f.on_demand:
+            if q not in f.on_demand or not f.up(q, b)[0]:
                 return None
             made[q] = need
     return made
@@ -181,8 +186,12 @@ def _allowed(f: Facts, running: dict[int, int], bought: dict[int, int], held: di
         if sum(n for c, n in mine.items() if f.is_spot[c] and site in {-1, f.site[c]}) > share * sum(mine.values()):
             return False
     for quota in f.problem.limits.quotas:
-        firm = sum(bought.get(q, 0) for q in set(quota.pools))
-        firm += sum(n for k, n in held.items() if f.commitment_pool[k] in quota.pools and f.active[k][b])
+        firm = Fraction(sum(bought.get(q, 0) for q in set(quota.pools)))
+        firm += sum(
+            n * Fraction(*f.up(f.commitment_pool[k], b))
+            for k, n in held.items()
+            if f.commitment_pool[k] in quota.pools and f.active[k][b]
+        )
         spot = sum(n * f.size[c] for c, n in running.items() if f.is_spot[c] and f.pool[c] in quota.pools)
         if firm * (quota.kind != "spot") + spot * (quota.kind != "on_demand") > f.allowed(quota, b):
             return False

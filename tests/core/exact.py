@@ -119,6 +119,21 @@ class Facts:
         """Micro-dollars paid at once for a committed node; what is owned was paid before."""
         return 0 if self.owned[k] else int(self.problem.offers.upfront_micro_usd[k])
 
+    def up(self, q: int, b: int) -> tuple[int, int]:
+        """Zones of a pool that are there in a block, and all of them."""
+        p, r = self.problem, int(self.problem.pool_site[q])
+        zones = max(1, int(p.sites.zones[r]))
+        return (zones if p.outages is None else int(p.outages.up[r, b])), zones
+
+    def usable(self, q: int, b: int, held: int) -> int:
+        """Of so many committed nodes of a pool, spread evenly over its zones, those that are there."""
+        up, zones = self.up(q, b)
+        return held * up // zones
+
+    def works(self, s: int) -> bool:
+        """Whether jobs work and months are paid in a scenario: it is no outage."""
+        return self.problem.outages is None or not self.problem.outages.state[s]
+
     def allowed(self, quota: Quota, b: int) -> int:
         """Nodes that a quota allows in a block."""
         return max(0, quota.max_nodes - (quota.missing[b] if quota.missing else 0))
@@ -151,6 +166,7 @@ class Facts:
             sources = [d for d in self.sources if self.workload_of[d] == self.owner[c]]
             row = [-(-sum(self.asked(d, b) for d in sources) // self.capacity[c]) for b in self.blocks]
             row = [min(most, 1) if self.is_run(self.owner[c]) else most for most in row]
+            row = [most if self.up(self.pool[c], b)[0] else 0 for b, most in enumerate(row)]
             made.append(row if self.open[c] else [0] * len(row))
         return made
 

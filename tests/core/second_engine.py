@@ -130,7 +130,9 @@ def _columns(f: Facts, rows: _Rows, *, whole_jobs: bool) -> _Columns:
     ]
     held = {}
     for k in f.commitments:
-        most = max((firm[f.commitment_pool[k]][b] for b in f.blocks if f.active[k][b]), default=0)
+        ups = {b: f.up(f.commitment_pool[k], b) for b in f.blocks if f.active[k][b]}
+        needs = [-(-firm[f.commitment_pool[k]][b] * zones // up) for b, (up, zones) in ups.items() if up]
+        most = max(needs, default=0)
         held[k] = rows.variable(f.owned[k] or most, f.owned[k])
     served, left = {}, {}
     loose = {d for d in f.sources if f.total[d] and not whole_jobs}
@@ -151,7 +153,7 @@ def _demand(f: Facts, rows: _Rows, x: _Columns) -> None:
     """Every unit is served or left; a job is done over its hours; no replica serves more than it can."""
     for d in f.sources:
         if f.total[d]:
-            for s in f.scenarios:
+            for s in filter(f.works, f.scenarios):
                 done = [
                     (v, -f.total_hours[b] * x.hourly[d, b])
                     for (i, _, b), v in x.served.items()
@@ -174,13 +176,13 @@ def _supply(f: Facts, rows: _Rows, x: _Columns) -> None:
             running = [
                 (r, f.size[c]) for (c, at), r in x.replicas.items() if at == b and f.pool[c] == q and not f.is_spot[c]
             ]
-            rows.at_most([*running, *((n, -1) for n in _firm(f, x, q, b))], 0)
+            rows.at_most([*running, *((n, -share) for n, share in _firm(f, x, q, b))], 0)
     for quota in f.problem.limits.quotas:
         for b in f.blocks:
             nodes: Terms = []
             for q in set(quota.pools):
                 if quota.kind != "spot":
-                    nodes += [(n, 1) for n in _firm(f, x, q, b)]
+                    nodes += _firm(f, x, q, b)
                 if quota.kind != "on_demand":
                     nodes += [
                         (r, f.size[c])
@@ -190,10 +192,13 @@ def _supply(f: Facts, rows: _Rows, x: _Columns) -> None:
             rows.at_most(nodes, f.allowed(quota, b))
 
 
-def _firm(f: Facts, x: _Columns, q: int, b: int) -> list[Any]:
-    """Columns of firm nodes of a pool in a block."""
-    held = [x.held[k] for k in f.commitments if f.commitment_pool[k] == q and f.active[k][b]]
-    return held + ([x.bought[f.on_demand[q], b]] if q in f.on_demand else [])
+def _firm(f: Facts, x: _Columns, q: int, b: int) -> Terms:
+    """Columns of firm nodes of a pool in a block, each with the share of it that is there."""
+    up, zones = f.up(q, b)
+    held: Terms = [
+        (x.held[k], Fraction(up, zones)) for k in f.commitments if f.commitment_pool[k] == q and f.active[k][b]
+    ]
+    return held + ([(x.bought[f.on_demand[q], b], Fraction(1))] if q in f.on_demand and up else [])
 
 
 def _spot(f: Facts, rows: _Rows, x: _Columns) -> None:
@@ -221,7 +226,7 @@ def _places(f: Facts, rows: _Rows, x: _Columns) -> None:
 def _limits(f: Facts, rows: _Rows, x: _Columns) -> None:
     limits = f.problem.limits
     for month, budget in enumerate(limits.monthly_budget_micro_usd):
-        for s in f.scenarios if budget is not None else ():
+        for s in filter(f.works, f.scenarios) if budget is not None else ():
             terms: Terms = [(n, f.held_price(k)[month]) for k, n in x.held.items()]
             for b in f.blocks:
                 if f.scenario[b] == s:

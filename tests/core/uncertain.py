@@ -1,15 +1,17 @@
-"""Small random problems of what may go otherwise: spot capacity that comes and goes, limits on upfront cash."""
+"""Small random problems of what may go otherwise: spot capacity that comes and goes, outages, upfront cash."""
 
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from solver.problem import COMMITMENT, Problem
+from solver.problem import COMMITMENT, Outages, Problem
 
 from .draws import KINDS, draw, tiny
+from .instances import whole
 
 BASES = {
     "commitments": dataclasses.replace(KINDS["commitments"], quota=0.3),
@@ -27,8 +29,8 @@ def uncertain(seed: int) -> Problem:
     if turn % 2:
         kind = tiny(kind)
     problem = draw(rng, kind, few=bool(turn % 2), name=f"uncertain {seed}")
-    for change in (_missing, _upfront):
-        if rng.random() < 0.6:  # noqa: PLR2004
+    for change in (_missing, _upfront, with_outages):
+        if rng.random() < 0.6:
             problem = change(problem, rng)
     return problem
 
@@ -57,3 +59,49 @@ def _upfront(problem: Problem, rng: Any) -> Problem:
     limits = dataclasses.replace(problem.limits, upfront_max_micro_usd=int(rng.integers(0, 4)) * most - (most > 0))
     limits = dataclasses.replace(limits, upfront_max_micro_usd=max(0, limits.upfront_max_micro_usd or 0))
     return dataclasses.replace(problem, offers=offers, limits=limits)
+
+
+def with_outages(problem: Problem, rng: Any) -> Problem:
+    """The problem with one or two outages, each a copy of every scenario in which a region or a zone of it is lost."""
+    sites, count = len(problem.sites.region), len(problem.blocks.probability)
+    lost: list[tuple[int, int, Fraction, Fraction]] = []  # site, zones up, probability, share of the time
+    for _ in range(int(rng.integers(1, 3))):
+        site = int(rng.integers(sites))
+        zones = int(problem.sites.zones[site])
+        up = zones - 1 if rng.random() < 0.6 else 0
+        lost.append((site, up, Fraction(int(rng.integers(1, 5)), 10), Fraction(int(rng.integers(1, 9)), 10)))
+    b = problem.blocks
+    index = np.tile(np.arange(b.count), 1 + len(lost))
+    copy = np.repeat(np.arange(1 + len(lost)), b.count)
+    zones_up = np.repeat(np.maximum(problem.sites.zones, 1)[:, None], len(index), axis=1)
+    for i, (site, there, _, _) in enumerate(lost):
+        zones_up[site, copy == i + 1] = there
+    share = [[Fraction(0)] * (count * (1 + len(lost))) for _ in range(count * (1 + len(lost)))]
+    futures, calm = [], 1 - sum((p for *_, p, _ in lost), Fraction(0))
+    for k in range(1 + len(lost)):
+        for s in range(count):
+            row = share[k * count + s]
+            row[s] = Fraction(1) if k == 0 else 1 - lost[k - 1][3]
+            if k:
+                row[k * count + s] = lost[k - 1][3]
+            futures.append(b.probability[s] * (calm if k == 0 else lost[k - 1][2]))
+    states = tuple(
+        sum((p * row[k] for p, row in zip(futures, share, strict=True)), Fraction(0)) for k in range(len(share))
+    )
+    asked = problem.sources
+    window = asked.window[:, index] & ((copy == 0) | (asked.total_units[:, None] == 0))
+    return dataclasses.replace(
+        problem,
+        blocks=dataclasses.replace(
+            b, hours=b.hours[index], scenario=whole(b.scenario[index] + copy * count), probability=states
+        ),
+        sources=dataclasses.replace(asked, units_per_hour=asked.units_per_hour[:, index], window=window),
+        offers=dataclasses.replace(problem.offers, active=problem.offers.active[:, index]),
+        limits=problem.limits.in_blocks(index),
+        outages=Outages(
+            up=whole(zones_up),
+            state=("",) * count + tuple(f"outage {k // count}" for k in range(count * len(lost))),
+            probability=tuple(futures),
+            share=tuple(tuple(row) for row in share),
+        ),
+    )

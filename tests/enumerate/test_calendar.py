@@ -90,9 +90,9 @@ def test_demand_by_hand() -> None:
     traffic = Traffic(
         origin="paris", requests_per_hour=40_000, profile=profile, growth_per_month=0.02, weekend_factor=0.6
     )
-    scenarios = (Scenario(name="base", probability=0.5), Scenario(name="high", probability=0.5, demand_factor=1.3))
+    low, high = Scenario(name="base", probability=0.5), Scenario(name="high", probability=0.5, demand_factor=1.3)
     cells = whole(Horizon(start=D(2027, 1, 1), months=3), scenarios=2)
-    units = units_per_hour(traffic, cells, scenarios, 3)
+    units = units_per_hour(traffic, cells, [low.factor("chat"), high.factor("chat")], 3)
 
     def at(scenario: int, month: int, weekend: int, hour: int) -> int:
         mine = (cells.scenario == scenario) & (cells.month == month) & (cells.weekend == weekend) & (cells.hour == hour)
@@ -111,7 +111,7 @@ def test_growth_beyond_counting_is_refused() -> None:
     traffic = Traffic(origin="paris", requests_per_hour=1e12, growth_per_month=1.0)
     cells = whole(Horizon(start=D(2027, 1, 1), months=60))
     with pytest.raises(InputError, match="beyond counting"):
-        units_per_hour(traffic, cells, (Scenario(),), 60)
+        units_per_hour(traffic, cells, [Fraction(1)], 60)
 
 
 def test_flat_demand_is_one_block() -> None:
