@@ -186,6 +186,33 @@ def explain(
 
 
 @app.command()
+def whatif(  # noqa: PLR0913 (options by name)
+    *,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json, or the folder it is in.")],
+    changes: Annotated[
+        list[str],
+        typer.Option("--set", metavar="PATH=VALUE", help="A field of the spec and its new value (may be repeated)."),
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the new plan's files here.")] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds to search at most.")] = 60.0,
+    gap: Annotated[float, typer.Option(metavar="G", help="Stop at this proved gap, a share of the cost.")] = 0.01,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="The same plan on every run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    limit: Limit = 40,
+) -> None:
+    """Plan anew with fields of a plan's spec changed, and account for the change line by line.
+
+    The search starts from the old plan. Example: --set workloads.chat.max_spot_share=0.3
+    """
+    from .doors.planning import Search
+    from .doors.wondering import whatif
+
+    search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic)
+    raise typer.Exit(whatif(plan, changes, out, search, as_json=as_json, limit=limit))
+
+
+@app.command()
 def diff(
     *,
     before: Annotated[Path, typer.Argument(metavar="OLD", help="A plan.json, or the folder it is in.")],

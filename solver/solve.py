@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .assemble import tables
 from .bill import make_bill
+from .carry import carry
 from .check import check
 from .conflicts import infeasible_plan
 from .errors import CheckError, InputError
@@ -21,6 +22,7 @@ from .rules import RULES
 
 if TYPE_CHECKING:
     from .bill import Decision
+    from .carry import Start
     from .engine.child import Task
     from .engine.run import Outcome
     from .plan import Termination
@@ -53,6 +55,7 @@ def solve(  # noqa: PLR0913 (options by name, each with a default)
     rules: Sequence[Rule] = RULES,
     isolated: bool = True,
     memory_limit_gib: float | None = None,
+    warm: Plan | Start | None = None,
 ) -> Plan:
     """The cheapest plan found, checked, with what is proved of it.
 
@@ -72,6 +75,8 @@ def solve(  # noqa: PLR0913 (options by name, each with a default)
         isolated: False searches in this process, for debuggers: a crash is then a crash of the caller, the time limit
             is kept by the back-ends alone, and what they print is seen.
         memory_limit_gib: GiB the search may take beyond what its process starts with.
+        warm: a plan of this problem or of one like it (or what `carry` read of it) to start from: the search is
+            quicker, and its plan no dearer than that one where it still keeps every rule.
 
     Raises:
         InputError: a limit that is not a number in its range, or not known on this system.
@@ -94,6 +99,7 @@ def solve(  # noqa: PLR0913 (options by name, each with a default)
         seed=seed,
         deterministic=deterministic,
         memory_limit_gib=memory_limit_gib,
+        start=carry(warm, problem) if isinstance(warm, Plan) else warm,
     )
     found = search(task, _reporter(progress, start), isolated=isolated)
     seconds = time.monotonic() - start

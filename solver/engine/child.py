@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..bill import Decision
+    from ..carry import Start
     from ..problem import Problem
     from ..rules.base import Rule
     from .run import Outcome
@@ -47,6 +48,7 @@ class Task:
     seed: int
     deterministic: bool
     memory_limit_gib: float | None = None  # beyond what the process holds when it begins to search
+    start: Start | None = None  # of the search: an old plan
 
     def search(self, report: Callable[[str, float, float], None], keep: Callable[[Decision, float], None]) -> Outcome:
         """Do it, in this process."""
@@ -61,6 +63,7 @@ class Task:
             deterministic=self.deterministic,
             report=report,
             keep=keep,
+            start=self.start,
         )
 
 

@@ -98,13 +98,18 @@ def solve_root(
     report: Callable[[float], None],
     seed: int = 0,
     gap: float = 0.0,
+    first: Array | None = None,
 ) -> Root:
     """Cut and widen until little beside the gap is left to gain, or `stop` says so. The bound holds at any point.
 
-    The candidates to begin with are those that a thinned problem ends up using.
+    The candidates to begin with are the `first` ones, where these are known; else those that a thinned problem ends up
+    using.
     """
     rows, small = first_candidates(problem), thin(problem, THIN)
-    if small is not problem:
+    if first is not None:
+        w = problem.candidates.workload
+        rows = np.union1d(first, rows[~np.isin(w[rows], w[first])])
+    elif small is not problem:
         guide = _widen(small, rules, rows, stop, lambda _: None, seed, gap)
         if not guide.infeasible:
             used = guide.values[guide.formulation.replicas].max(axis=1, initial=0) > LEAST_USE

@@ -19,11 +19,13 @@ from .assign import assign
 from .parts import Effort
 from .press import pressed
 from .proof import in_reach, prove
+from .start import Incumbent, better_of, guides, incumbent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..bill import Decision
+    from ..carry import Start
     from ..formulation import Formulation
     from ..plan import Termination
     from ..problem import Problem
@@ -62,6 +64,10 @@ ATTEMPTS = (
 FEW_UNITS = 10_000  # an hour
 
 
+class OutOfTimeError(EngineError):
+    """No plan within the time limit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What the search ended with."""
@@ -83,6 +89,8 @@ class Search:
     report: Callable[[str, float, float], None]
     keep: Callable[[Decision, float], None]
     start: float
+    warm: Start | None = None
+    known: Incumbent | None = None  # what the start is in this problem, when it is a plan
 
     def left(self) -> float:
         """Seconds left."""
@@ -93,7 +101,7 @@ class Search:
         return self.left() < (1 - share) * self.time_limit_s
 
 
-def run(
+def run(  # noqa: PLR0913 (options by name)
     problem: Problem,
     rules: Sequence[Rule],
     *,
@@ -103,11 +111,13 @@ def run(
     deterministic: bool,
     report: Callable[[str, float, float], None],
     keep: Callable[[Decision, float], None] = lambda _decision, _bound: None,
+    start: Start | None = None,
 ) -> Outcome:
     """Search until the gap or the time limit is reached.
 
     `report(phase, bound, cost)` hears of progress, in dollars; `keep(decision, bound)` gets each better plan at once,
-    for those who may have to stop the search from outside.
+    for those who may have to stop the search from outside. With a `start` the search begins there, and its outcome is
+    no dearer than what the start is when it keeps the rules.
 
     Raises:
         EngineError: no plan was found in time, and none of the requirements was shown to be out of reach.
@@ -121,12 +131,26 @@ def run(
         report=report,
         keep=keep,
         start=time.monotonic(),
+        warm=start,
+        known=None if start is None else incumbent(problem, rules, start),
     )
-    if len(problem.candidates.pool) * problem.blocks.count <= SMALL:
-        return _whole(search)
-    found = _decomposed(search)
-    if found is None and in_reach(problem):
-        return _whole(search)
+    if search.known is None:
+        return _searched(search)
+    keep(search.known.decision, -math.inf)
+    report("start", -math.inf, search.known.usd)
+    try:
+        found = _searched(search)
+    except OutOfTimeError:
+        found = Outcome(decision=None, bound=-math.inf, termination="time limit")
+    return better_of(problem, rules, found, search.known)
+
+
+def _searched(s: Search) -> Outcome:
+    if len(s.problem.candidates.pool) * s.problem.blocks.count <= SMALL:
+        return _whole(s)
+    found = _decomposed(s)
+    if found is None and in_reach(s.problem):
+        return _whole(s)
     if found is None:
         raise _out_of_time()
     return found
@@ -138,29 +162,46 @@ def _decomposed(s: Search) -> Outcome | None:
     if root.infeasible or root.values[root.owed].max(initial=0.0) > MISSED:
         return _verdict(s, root)
     f, bound = root.formulation, root.bound
-    share = FOR_PRIMAL if in_reach(s.problem) else ALL
-
-    def enough(usd: float) -> bool:
-        return s.past(share) or (usd + f.model.constant) * (1 - s.gap) <= bound
-
-    def better(values: Array, usd: float) -> None:
-        s.report("search", bound, usd + f.model.constant)
-        if not _overspent(root, values).any():
-            s.keep(decide(f, values, assign), bound)
-
-    values = _within_budget(s, root, enough, better, lambda: s.left() - (1 - share) * s.time_limit_s)
+    known = math.inf if s.known is None else s.known.usd
+    if s.known is not None and known * (1 - s.gap) <= bound:
+        return Outcome(decision=s.known.decision, bound=bound, termination="gap reached")
+    values = _whole_values(s, root, known)
     if values is None:
         return None
-    cost = float(root.program.cost @ values) + f.model.constant
+    cost = min(known, float(root.program.cost @ values) + f.model.constant)
     if cost - bound > s.gap * cost and s.left() > 1 and in_reach(s.problem):
-        found = prove(s.problem, s.rules, root, cost, left=s.left, gap=s.gap, effort=s.effort)
-        if found > cost + CONTRADICTION * max(1.0, abs(cost)):
-            raise EngineError(f"a proof says ${found:,.2f}, a plan costs ${cost:,.2f}", where="engine", mend=REPORT)
-        bound = max(bound, min(found, cost))
+        proved = prove(s.problem, s.rules, root, cost, left=s.left, gap=s.gap, effort=s.effort)
+        if proved > cost + CONTRADICTION * max(1.0, abs(cost)):
+            raise EngineError(f"a proof says ${proved:,.2f}, a plan costs ${cost:,.2f}", where="engine", mend=REPORT)
+        bound = max(bound, min(proved, cost))
         s.report("proof", bound, cost)
     if cost - bound <= s.gap * cost:
         return _outcome(f, values, bound, "gap reached")
     return _outcome(f, values, bound, "time limit" if s.past(ALL) else "gap not reached")
+
+
+def _whole_values(s: Search, root: relaxation.Root, known: float) -> Array | None:
+    """The cheapest whole plan found, as values of the root's program; `known` dollars are what a plan costs already."""
+    f, bound = root.formulation, root.bound
+    share = FOR_PRIMAL if in_reach(s.problem) else ALL
+
+    def enough(usd: float) -> bool:
+        return s.past(share) or min(usd + f.model.constant, known) * (1 - s.gap) <= bound
+
+    def better(values: Array, usd: float) -> None:
+        s.report("search", bound, min(usd + f.model.constant, known))
+        if usd + f.model.constant < known and not _overspent(root, values).any():
+            s.keep(decide(f, values, assign), bound)
+
+    best, least = None, math.inf
+    for guide in guides(root, s.warm, s.gap, s.effort.seed):
+        values = _within_budget(s, guide, enough, better, lambda: s.left() - (1 - share) * s.time_limit_s)
+        usd = math.inf if values is None else float(root.program.cost @ values)
+        if usd < least:
+            best, least = values, usd
+        if enough(least):
+            break
+    return best
 
 
 def _verdict(s: Search, root: relaxation.Root) -> Outcome | None:
@@ -229,6 +270,7 @@ def _root_at(s: Search, problem: Problem) -> relaxation.Root:
         report=lambda b: s.report("bound", b, math.inf),
         seed=s.effort.seed,
         gap=s.gap,
+        first=None if s.warm is None else s.warm.candidates,
     )
 
 
@@ -296,4 +338,4 @@ def _settled(answers: Sequence[mathopt.Answer], gap: float) -> bool:
 
 
 def _out_of_time() -> EngineError:
-    return EngineError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
+    return OutOfTimeError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
