@@ -90,8 +90,8 @@ class Sweep:
 
 
 def canonical(value: Any) -> str:
-    """Plain values as JSON of one form; days as YYYY-MM-DD."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_day)
+    """Plain values as JSON of one form, in ASCII; days as YYYY-MM-DD."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_day)
 
 
 def _at(plain: Any, place: Place) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 START_S = 120.0  # until workers are there
 TAIL = 4000  # characters of a dead worker's last words
-DEATHS = 2  # that Dask's scheduler forgives a task by giving it to another worker
+MOST_DEATHS = 2  # one report of a scheduler counts for: it may be wrong about whose fault they were
 POLL_S = 1.0
 INSTALL = "pip install 'autoparallel-planner[cluster]'"
 
@@ -179,12 +179,16 @@ class _Slot:
 
 
 class Dask:
-    """A Dask cluster: the one behind a scheduler's address, or one of processes on this machine."""
+    """A Dask cluster: the one behind a scheduler's address, or one of processes on this machine.
+
+    A worker has one job at a time: with two, nobody could say which of them it died of. On this machine the scheduler
+    reports every death at once; another may try a job on several workers before it does.
+    """
 
     def __init__(self, workers: int, scheduler: str | None, do: Work) -> None:
         """Connect, or start so many processes, when the engine is entered."""
         self._workers, self._scheduler, self._do = workers, scheduler, do
-        self._running: dict[int, Any] = {}
+        self._running: dict[int, tuple[Any, str]] = {}  # future and worker by attempt
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._cluster: Any = None
 
@@ -226,7 +230,7 @@ class Dask:
 
         cluster: Any = LocalCluster  # untyped
 
-        with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}):
+        with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
             return cluster(
                 n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=None,
                 silence_logs=logging.CRITICAL, memory_limit=0,
@@ -257,19 +261,28 @@ class Dask:
         client = getattr(self, "_client", None)
         if client is not None:
             if self._running:
-                client.cancel(list(self._running.values()), force=True)
+                client.cancel([future for future, _ in self._running.values()], force=True)
             client.close(timeout=POLL_S * 5)
         if self._cluster is not None:
             self._cluster.close(timeout=POLL_S * 10)
 
     def room(self) -> int:
         """Workers that wait; without any, one job waits for one."""
-        return max(1, len(self._client.scheduler_info(n_workers=-1)["workers"])) - len(self._running)
+        return len(self._waiting()) or int(not self._running)
+
+    def _waiting(self) -> list[str]:
+        """Addresses of workers without a job of ours."""
+        busy = {address for _, address in self._running.values()}
+        return [a for a in self._client.scheduler_info(n_workers=-1)["workers"] if a not in busy]
 
     def submit(self, attempt: int, job: Job) -> None:
-        """Give a job to the scheduler."""
-        future: Any = self._client.submit(self._do, job, key=f"sweep-{attempt}-{job.key}", pure=False, retries=0)
-        self._running[attempt] = future
+        """Give a job to a worker that waits; should it be gone by then, to any."""
+        address = next(iter(self._waiting()), "")
+        where = {"workers": [address], "allow_other_workers": True} if address else {}
+        future: Any = self._client.submit(
+            self._do, job, key=f"sweep-{attempt}-{job.key}", pure=False, retries=0, **where
+        )
+        self._running[attempt] = future, address
         future.add_done_callback(lambda _: self._ended.put(attempt))
 
     def wait(self) -> list[Ended]:
@@ -282,12 +295,13 @@ class Dask:
     def _over(self, attempt: int) -> Ended:
         from distributed import KilledWorker
 
-        future = self._running.pop(attempt)
+        future, _ = self._running.pop(attempt)
         try:
             return Ended(attempt=attempt, answer=future.result())
         except KilledWorker as death:
-            deaths = death.allowed_failures + 1
-            return Ended(attempt=attempt, deaths=deaths, how=f"{deaths} worker processes died while running it")
+            seen = death.allowed_failures + 1
+            how = "the worker process died" if seen == 1 else f"{seen} worker processes died while running it"
+            return Ended(attempt=attempt, deaths=min(seen, MOST_DEATHS), how=how)
         except Exception as error:  # noqa: BLE001 (of Dask itself: a job never raises)
             if future.status in ("cancelled", "lost"):
                 mend = "run the same command again when it is up: it goes on where it stopped"

@@ -74,7 +74,7 @@ class Jobs:
             self._prices[day, overrides] = prices(read_catalogue(day, overrides))
         parts = {"code": code(), "prices": self._prices[day, overrides], "inputs": inputs(plain)}
         whole = canonical([spec, asdict(self._search), *parts.values()])
-        key = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+        key = hashlib.sha256(whole.encode()).hexdigest()
         return Job(
             key=key, spec=spec, overrides=overrides, search=self._search, keep_plan=self._keep_plans, **parts
         )  # fmt: skip

@@ -180,6 +180,7 @@ def _row(number: int, key: str, settings: dict[str, Any], text: str | None, fail
     for name, kind in _KINDS.items():
         if not isinstance(result[name], kind):
             raise TypeError(f"{name} of a result")
+    purchases(result), in_the_way(result)  # raise where these are not what they should be
     infeasible = result["termination"] == "infeasible"
     return Row(
         number=number,

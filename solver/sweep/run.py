@@ -115,7 +115,7 @@ def coordinate(
             with engine:
                 run.all(engine)
     except StoreError as error:
-        said = f"{error.message}; {run.counts().done:,} of {run.counts().total:,} are done"
+        said = f"{error.message}; {run.committed():,} of {run.total:,} are done"
         raise StoreError(said, where=error.where, mend=error.mend) from None
     except KeyboardInterrupt:
         with store.transaction():
@@ -149,6 +149,7 @@ class _Run:
         self.waiting: deque[tuple[str, Scenario]] = deque()  # one for each key that has no result
         self.working: dict[int, tuple[str, Scenario]] = {}  # by attempt
         self.failures: dict[str, int] = {}
+        self.keys: set[str] = set()
         self.run = self.total = self.found = self.done = self.set_aside = 0
 
     def start(self, about: str, *, retry: bool) -> None:
@@ -161,7 +162,7 @@ class _Run:
                 self.store.forgive()
         done, self.failures, lost = self.store.done(), self.store.failures(), self.store.lost()
         first = {key: scenario for scenario, key in reversed(keyed)}
-        self.total, self.found = len(first), len(first.keys() & done)
+        self.keys, self.total, self.found = set(first), len(first), len(first.keys() & done)
         left = {key for key in first if key not in done}
         aside = {key for key in left if self.failures.get(key, 0) >= MOST_ATTEMPTS}
         self.done, self.set_aside = self.found, len(aside)
@@ -175,6 +176,10 @@ class _Run:
         return Counts(
             total=self.total, done=self.done, found=self.found, failed=self.set_aside, running=len(self.working)
         )
+
+    def committed(self) -> int:
+        """How many have a result in the store; what was written last may not have become part of it."""
+        return len(self.keys & self.store.done())
 
     def all(self, engine: Engine) -> None:
         """Until nothing waits and nothing is in work: write down what ended and what begins, then begin it."""

@@ -175,7 +175,7 @@ class Store:
 
     def fail(self, attempt: int, error: str, weight: int = 1) -> None:
         """An attempt failed, or its worker died; `weight` says how many workers did."""
-        row = (weight, error, attempt)
+        row = (weight, error.encode("utf-8", "replace").decode(), attempt)
         self._db.execute("UPDATE attempts SET state = 'failed', weight = ?, error = ? WHERE attempt = ?", row)
 
     def lose(self) -> None:
@@ -203,10 +203,10 @@ class Store:
         with self._typed():
             return dict(self._db.execute("SELECT key, count(*) FROM attempts WHERE state = 'lost' GROUP BY key"))
 
-    def rows(self) -> Iterator[tuple[int, str, Any, str | None]]:
+    def rows(self) -> list[tuple[int, str, str, str | None]]:
         """(number, key, settings, result) of every scenario of the last run, by number."""
         with self._typed():
-            yield from self._db.execute(ROWS)
+            return self._db.execute(ROWS).fetchall()
 
     def errors(self) -> dict[str, str]:
         """The last error of each key that failed."""

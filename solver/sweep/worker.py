@@ -118,7 +118,6 @@ def content(plan: Plan, seconds: float) -> str:
             ],
             "warnings": list(plan.provenance.warnings),
         },
-        ensure_ascii=False,
         allow_nan=False,
     )
 
