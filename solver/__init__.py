@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .enumerate import NamedLimits, NamedQuota, enumerate_problem
     from .plan import Plan
     from .problem import Limits, Problem
+    from .slices import assign_slices
     from .solve import solve
     from .spec import load
     from .workloads import Batch, Serving, Traffic, Training
@@ -44,6 +45,7 @@ __all__ = [
     "Training",
     "__version__",
     "advise",
+    "assign_slices",
     "check",
     "compare_models",
     "enumerate_problem",
@@ -54,6 +56,7 @@ __all__ = [
 _HOMES = MappingProxyType(
     {
         "advise": "advise",
+        "assign_slices": "slices",
         "compare_models": "compare",
         "ComparisonReport": "compare",
         "load": "spec",
