@@ -59,6 +59,8 @@ class Jobs:
     def __init__(self, sweep: Sweep, search: Search, *, keep_plans: bool = False) -> None:
         """Of this sweep, searched so."""
         self._sweep, self._search, self._keep_plans = sweep, search, keep_plans
+        self._searched = asdict(search)
+        self._files: dict[str, str] = {}
         self._prices: dict[tuple[str, str], str] = {}
 
     def __call__(self, settings: Setting) -> Job:
@@ -72,8 +74,8 @@ class Jobs:
         day = str((plain.get("prices") or {}).get("as_of") or "")
         if (day, overrides) not in self._prices:
             self._prices[day, overrides] = prices(read_catalogue(day, overrides))
-        parts = {"code": code(), "prices": self._prices[day, overrides], "inputs": inputs(plain)}
-        whole = canonical([spec, asdict(self._search), *parts.values()])
+        parts = {"code": code(), "prices": self._prices[day, overrides], "inputs": inputs(plain, self._files)}
+        whole = canonical([spec, self._searched, *parts.values()])
         key = hashlib.sha256(whole.encode()).hexdigest()
         return Job(
             key=key, spec=spec, overrides=overrides, search=self._search, keep_plan=self._keep_plans, **parts
@@ -118,12 +120,23 @@ def prices(catalog: Catalog) -> str:
     return f"{catalog.as_of.isoformat()} {catalog.digest}"
 
 
-def inputs(plain: Any) -> str:
-    """Digest of the files that a spec's texts name, such as a model's config.json or measurements; "" for none."""
-    files = {text: path for text in _texts(plain) if (path := _file(text)) is not None}
-    if not files:
+def inputs(plain: Any, files: dict[str, str] | None = None) -> str:
+    """Digest of the files that a spec's texts name, such as a model's config.json or measurements; "" for none.
+
+    Args:
+        plain: the spec.
+        files: which texts name which files, "" for none; what is not in it yet is looked up and kept.
+    """
+    known = {} if files is None else files
+    named = set()
+    for text in _texts(plain):
+        if text not in known:
+            known[text] = _file(text)
+        if known[text]:
+            named.add(text)
+    if not named:
         return ""
-    return hashlib.sha256(canonical([(text, _content(files[text])) for text in sorted(files)]).encode()).hexdigest()
+    return hashlib.sha256(canonical([(text, _content(known[text])) for text in sorted(named)]).encode()).hexdigest()
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -133,25 +146,26 @@ def _texts(value: Any) -> Iterator[str]:
         yield from _texts(item)
 
 
-def _file(text: str) -> Path | None:
-    """The file that a text names; of a folder its config.json."""
+def _file(text: str) -> str:
+    """The file that a text names, of a folder its config.json; "" for none."""
     if not text or not text.isprintable():
-        return None
+        return ""
+    paths = (Path(text), Path(text, "config.json"))
     try:
-        return next((path for path in (Path(text), Path(text, "config.json")) if path.is_file()), None)
+        return next((str(path) for path in paths if path.is_file()), "")
     except (OSError, ValueError):
-        return None
+        return ""
 
 
-def _content(path: Path) -> str:
+def _content(path: str) -> str:
     try:
-        about = path.stat()
+        about = Path(path).stat()
         return _digest(path, about.st_mtime_ns, about.st_size)
     except OSError as error:
         return f"unreadable: {error.strerror}"
 
 
 @functools.lru_cache(maxsize=64)
-def _digest(path: Path, changed_ns: int, size: int) -> str:  # noqa: ARG001 (the cache looks at them)
-    with path.open("rb") as file:
+def _digest(path: str, changed_ns: int, size: int) -> str:  # noqa: ARG001 (the cache looks at them)
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
