@@ -39,15 +39,16 @@ def sweep(file: Path, out: Path, **options: Any) -> int:
 def _summary(report: Any) -> None:
     """A few lines on stdout."""
     from ..report import words
+    from ..report.sweep_html import settings
 
     counts = [(name, report.count(name)) for name in ("done", "infeasible", "set aside")]
     told = ", ".join(f"{count:,} {name}" for name, count in counts if count)
     sys.stdout.write(f"{len(report.rows):,} scenarios: {told}\n")
     for name, row in (("cheapest", report.cheapest), ("as written", report.base)):
         if row is not None:
-            values = ", ".join(f"{path} {value}" for path, value in row.settings.items()) if row.number else ""
             usd = words.usd(round(row.monthly_micro_usd), 0)
-            sys.stdout.write(guard.plain(f"{name}: {usd} a month, scenario {row.number}  {values}").rstrip() + "\n")
+            told = f"{name}: {usd} a month, scenario {row.number}: {settings(row, report)}"
+            sys.stdout.write(guard.plain(told) + "\n")
 
 
 @contextmanager

@@ -32,6 +32,7 @@ def page(report: SweepReport) -> str:
         {
             "about": report.about,
             "fields": report.fields,
+            "heads": list(labels(report).values()),
             "kpis": _kpis(report, ranked),
             "chart": _chart(ranked[:MOST_BARS], report) if ranked else None,
             "drawn": min(len(ranked), MOST_BARS),
@@ -39,7 +40,7 @@ def page(report: SweepReport) -> str:
             "effects": [effect for path in report.fields if (effect := _effect(path, done))],
             "rows": [_row(row, report, cheapest, base) for row in report.rows[:MOST_ROWS]],
             "count": len(report.rows),
-            "aside": [(row.number, _settings(row, report), row.error[-MOST_ERROR:]) for row in aside[:MOST_ASIDE]],
+            "aside": [(row.number, settings(row, report), row.error[-MOST_ERROR:]) for row in aside[:MOST_ASIDE]],
             "aside_count": len(aside),
             "waiting": report.count("not yet"),
         },
@@ -71,7 +72,7 @@ def _chart(rows: list[Row], report: SweepReport) -> Markup:
     parts: list[Any] = []
     for i, row in enumerate(rows):
         y = i * TALL
-        label = charts.clipped(f"{row.number}: {_settings(row, report)}", 58)
+        label = charts.clipped(f"{row.number}: {settings(row, report)}", 58)
         length = room * float(row.monthly_micro_usd) / top
         fill = svg.ON_DEMAND if row.number == 0 else svg.ACCENT
         parts += [
@@ -91,6 +92,9 @@ def _effect(path: str, done: list[Row]) -> tuple[str, list[tuple[str, int, str, 
     if not 1 < len(by_value) <= MOST_VALUES:
         return None
     made = []
+    values: list[Any] = [row.settings.get(path) for row in done]
+    if all(isinstance(value, (int, float)) for value in values):
+        by_value = {_value(value): by_value[_value(value)] for value in sorted(values)}
     for value, rows in by_value.items():
         costs = sorted(row.monthly_micro_usd for row in rows)
         figures = (costs[0], statistics.median(costs), costs[-1])
@@ -114,11 +118,23 @@ def _row(row: Row, report: SweepReport, cheapest: Row | None, base: Row | None) 
     }
 
 
-def _settings(row: Row, report: SweepReport) -> str:
-    """Which fields are what, as a line; the last step of each path, which is what people look for."""
+def labels(report: SweepReport) -> dict[str, str]:
+    """A short name of each field: the last step of its path, where no other field ends alike."""
+    last = [path.rpartition(".")[2] for path in report.fields]
+    return {p: name if last.count(name) == 1 else p for p, name in zip(report.fields, last, strict=True)}
+
+
+def settings(row: Row, report: SweepReport) -> str:
+    """In which fields a scenario differs from the spec as written, as a line."""
     if row.number == 0:
         return "as written"
-    return ", ".join(f"{path.rpartition('.')[2]} {_value(row.settings.get(path))}" for path in report.fields)
+    first = report.rows[0]
+    told = [
+        f"{label} {_value(row.settings.get(path))}"
+        for path, label in labels(report).items()
+        if first.number or row.settings.get(path) != first.settings.get(path)
+    ]
+    return ", ".join(told) or "as written"
 
 
 def _value(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from solver.report.sweep_files import to_json
-from solver.report.sweep_html import page
+from solver.report.sweep_html import labels, page, settings
 from solver.report.tables import to_csv
 from solver.sweep import SweepReport, read_sweep
 from solver.sweep.result import read_store
@@ -109,9 +109,27 @@ def test_json_has_everything_in_order(report: SweepReport) -> None:
 def test_the_page_says_it_in_words(report: SweepReport) -> None:
     """Costs, changes, what is missing, and what each value does."""
     made = page(report).replace("\u00a0", " ")
-    for said in ("$150", "$200", "$300", "+100.0 %", "−25.0 %", "quota[x]", "set aside", "1 scenarios have not"):
+    for said in (
+        "$150",
+        "$200",
+        "$300",
+        "+100.0 %",
+        "−25.0 %",
+        "quota[x]",
+        "Set aside after three attempts: 1",
+        "Not planned yet: 1",
+    ):
         assert said in made
     assert page(report) == page(report)
+
+
+def test_fields_go_by_their_last_step_where_it_is_their_own(tmp_path: Path) -> None:
+    """And a scenario by what differs from the spec as written."""
+    rows = [({"a.x": 1, "b.x": 1, "c.y": 1}, result("1")), ({"a.x": 1, "b.x": 2, "c.y": 3}, result("2"))]
+    with stored(tmp_path, *rows, fields=("a.x", "b.x", "c.y")) as store:
+        report = read_store(store)
+    assert labels(report) == {"a.x": "a.x", "b.x": "b.x", "c.y": "y"}
+    assert [settings(row, report) for row in report.rows] == ["as written", "b.x 2, y 3"]
 
 
 class Tags(HTMLParser):
