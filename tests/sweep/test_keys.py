@@ -64,14 +64,23 @@ def test_files_that_a_spec_names_count(tmp_path: Path) -> None:
     """Their content, not their names alone."""
     measured = tmp_path / "own.csv"
     measured.write_text("one", encoding="utf-8")
-    file = of_demand(tmp_path, 5)
-    plain = keys.inputs({"workloads": [{"measurements": str(measured)}]})
-    assert plain
+    spec = SPEC.replace("    ttft_ms", f"    measurements: {measured}\n    ttft_ms")
+    file = write(tmp_path, {"base": False, "grid": {DEMAND: [5]}}, spec)
+    (one,) = jobs(file)
     measured.write_text("two", encoding="utf-8")
-    assert keys.inputs({"workloads": [{"measurements": str(measured)}]}) != plain
+    (two,) = jobs(file)
     measured.unlink()
-    assert keys.inputs({"workloads": [{"measurements": str(measured)}]}) == ""
-    assert jobs(file)[0].inputs == ""
+    (none,) = jobs(file)
+    assert len({one.key, two.key, none.key}) == 3
+    assert none.inputs == ""
+
+
+def test_of_a_folder_the_config_counts(tmp_path: Path) -> None:
+    """As a model is named by its folder."""
+    plain = {"workloads": [{"model": str(tmp_path)}]}
+    assert keys.inputs(plain) == ""
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    assert keys.inputs(plain)
 
 
 def test_code_counts(tmp_path: Path) -> None:

@@ -16,13 +16,16 @@ from typing import Any
 import pytest
 
 import solver
-from solver.errors import InputError
+from solver.errors import EngineError, InputError
 from solver.report.json import from_json
 from solver.spec import loads
 from solver.sweep import read_sweep, run_sweep
 from solver.sweep.document import canonical, read_document
+from solver.sweep.keys import Jobs, Search
 from solver.sweep.lock import locked
-from tests.sweep.small import DEMAND, ask, command, environment, of_demand, states, write
+from solver.sweep.run import _Run
+from solver.sweep.store import Store
+from tests.sweep.small import DEMAND, SPEC, ask, command, environment, of_demand, states, write
 
 WORKERS = 2
 HOLD = """
@@ -128,6 +131,37 @@ def test_a_sweep_that_is_killed_goes_on(tmp_path: Path) -> None:
     assert found.get("lost", 0) <= kills * WORKERS
     assert ask(out, "SELECT count(*), count(DISTINCT key) FROM results") == [(60, 60)]
     assert ask(out, "PRAGMA integrity_check") == [("ok",)]
+
+
+def started(folder: Path, sweep: Path) -> tuple[Store, _Run]:
+    """A run of a sweep that has begun, and nothing in work yet."""
+    folder.mkdir(exist_ok=True)
+    store, read = Store(folder), read_document(sweep)
+    run = _Run(read, Jobs(read, Search()), store, lambda _: None)
+    run.start("{}", retry=False)
+    return store, run
+
+
+def test_what_was_in_work_goes_last(tmp_path: Path) -> None:
+    """In the next run: should it be what killed the last one, the rest is done by then."""
+    file, out = of_demand(tmp_path, 1, 2, 3, 4), tmp_path / "out"
+    store, run = started(out, file)
+    with store, store.transaction():
+        assert [run._begin()[1].spec.count('"requests_per_hour":1') for _ in range(2)] == [1, 0]
+    store, run = started(out, file)
+    with store:
+        assert [scenario.number for _, scenario in run.waiting] == [3, 4, 1, 2]
+
+
+def test_a_file_that_changes_while_a_sweep_runs_ends_it(tmp_path: Path) -> None:
+    """A result must belong to the key it was begun with."""
+    measured = tmp_path / "own.csv"
+    measured.write_text("one", encoding="utf-8")
+    spec = SPEC.replace("    ttft_ms", f"    measurements: {measured}\n    ttft_ms")
+    store, run = started(tmp_path / "out", write(tmp_path, {"grid": {DEMAND: [1]}}, spec))
+    measured.write_text("other", encoding="utf-8")
+    with store, store.transaction(), pytest.raises(EngineError, match="changed"):
+        run._begin()
 
 
 def done(out: Path) -> int:
