@@ -170,6 +170,40 @@ def check(plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json
 
 
 @app.command()
+def schedule(  # noqa: PLR0913 (options by name)
+    *,
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="Spec file whose training workloads are scheduled, or @NAME.")
+    ],
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="PLAN", help="Schedule on what this plan.json leaves idle, instead of planning the rest."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write schedule.json, .csv and .html, and the fleet's plan.")
+    ] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds of each search at most.")] = 60.0,
+    gap: Annotated[float, typer.Option(metavar="G", help="Proved gap at which the search for a fleet stops.")] = 0.01,
+    schedule_gap: Annotated[
+        float, typer.Option(metavar="G", help="Proved gap at which the search for a schedule stops.")
+    ] = 0.005,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the searches.")] = 0,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="The same schedule on every run.")] = False,
+    style: Annotated[PlanFormat, typer.Option("--format", help="What to print.")] = PlanFormat.table,
+) -> None:
+    """Schedule training runs hour by hour, on what serving leaves idle first.
+
+    Plans a fleet for the other workloads, lets the runs fill its idle commitments, buys the rest, and exchanges prices
+    with the fleet as long as that makes both together cheaper. Exit code 4 names runs that cannot be done.
+    """
+    from .doors.planning import Search
+    from .doors.scheduling import schedule
+
+    search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic)
+    raise typer.Exit(schedule(spec, plan, out, search, schedule_gap=schedule_gap, as_json=style is PlanFormat.json))
+
+
+@app.command()
 def explain(
     *,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json.")],

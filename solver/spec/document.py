@@ -18,6 +18,7 @@ TITLES = {
         "workloads: kind training",
         "A run of so many tokens on a gang of nodes that start and stop together.",
     ),
+    "CapacityBlock": ("capacity_blocks of a training workload", ""),
     "Batch": ("workloads: kind batch", "Requests to finish in a window, without latency targets."),
     "NamedLimits": ("limits", ""),
     "NamedQuota": ("quotas of limits", ""),

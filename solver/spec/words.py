@@ -99,6 +99,16 @@ MEANING = MappingProxyType(
         ("Training", "recompute"): "recompute activations in the backward pass, to save memory",
         ("", "dataset_gb"): "GB to move to where it runs",
         ("", "dataset_origin"): "where the data set is: a region such as aws/us-east-1, or a place",
+        ("Training", "max_segments"): "pieces it may be split into by `autoparallel schedule`; 1: it runs through",
+        ("Training", "min_segment_hours"): "hours of work in each piece at least",
+        ("Training", "capacity_blocks"): "capacity blocks quoted for it, which `autoparallel schedule` may buy",
+        ("CapacityBlock", "provider"): "provider",
+        ("CapacityBlock", "region"): "region",
+        ("CapacityBlock", "node"): "node shape",
+        ("CapacityBlock", "nodes"): "nodes",
+        ("CapacityBlock", "start"): "first day (UTC)",
+        ("CapacityBlock", "end"): "the day after the last (UTC)",
+        ("CapacityBlock", "upfront_usd"): "dollars for the whole block, paid once if it is used",
         ("Batch", "requests"): "requests to finish",
     }
 )

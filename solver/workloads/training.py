@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -35,6 +36,31 @@ EXPERT_GROUPS = 2 ** np.arange(7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityBlock:
+    """So many nodes for some days, as quoted by a provider: paid once, if it is bought."""
+
+    provider: str
+    region: str
+    node: str
+    nodes: int
+    start: datetime.date
+    end: datetime.date  # the day after its last (UTC)
+    upfront_usd: float | Decimal
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        where = "capacity block"
+        for field in ("provider", "region", "node"):
+            fields.text(where, field, getattr(self, field))
+        fields.whole(where, "nodes", self.nodes, (1, 10**6))
+        price = float(self.upfront_usd) if isinstance(self.upfront_usd, Decimal) else self.upfront_usd
+        fields.number(where, "upfront_usd", price, (0, 1e9), above=True)
+        first, last = fields.day(where, "start", self.start), fields.day(where, "end", self.end)
+        if first is None or last is None or last <= first:
+            raise InputError(f"end {last} is not after start {first}", where=where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Training(Workload):
     """A training run of so many tokens, on one gang at a time, between two days."""
 
@@ -49,6 +75,9 @@ class Training(Workload):
     recompute: bool = True  # keep only layer inputs for the backward pass
     dataset_gb: float = 0.0
     dataset_origin: str = ""
+    max_segments: int = 1  # this and what follows is for `autoparallel schedule`
+    min_segment_hours: int = 1
+    capacity_blocks: tuple[CapacityBlock, ...] = ()
 
     kind: ClassVar[str] = "training"
     unit: ClassVar[str] = "tokens"
@@ -69,6 +98,8 @@ class Training(Workload):
         fields.number(self.where, "restart_minutes", self.restart_minutes, (0, 43_800))
         if not isinstance(self.recompute, bool):
             raise InputError(f"recompute must be true or false, not {self.recompute!r:.60}", where=self.where)
+        fields.whole(self.where, "max_segments", self.max_segments, (1, 1000))
+        fields.whole(self.where, "min_segment_hours", self.min_segment_hours, (1, 8784))
         check_window(self.where, self.earliest_start, self.deadline)
         check_dataset(self.where, self.dataset_gb, self.dataset_origin)
         self.check_context("sequence_length", self.sequence_length)
