@@ -273,7 +273,7 @@ class Dask:
     def _waiting(self) -> list[str]:
         """Addresses of workers without a job of ours."""
         busy = {address for _, address in self._running.values()}
-        return [a for a in self._client.scheduler_info(n_workers=-1)["workers"] if a not in busy]
+        return [address for address in self._client.nthreads() if address not in busy]
 
     def submit(self, attempt: int, job: Job) -> None:
         """Give a job to a worker that waits; should it be gone by then, to any."""

@@ -160,6 +160,7 @@ class _Run:
             self.run = self.store.start(about, rows)
             if retry:
                 self.store.forgive()
+        self.store.fold()  # what killed runs have left
         done, self.failures, lost = self.store.done(), self.store.failures(), self.store.lost()
         first = {key: scenario for scenario, key in reversed(keyed)}
         self.keys, self.total, self.found = set(first), len(first), len(first.keys() & done)

@@ -153,14 +153,16 @@ class Store:
     # --- what a run writes, inside a transaction -----------------------------------------------------------------
 
     def start(self, about: str, scenarios: Iterable[tuple[int, str, str]]) -> int:
-        """A run begins, with these scenarios (number, key, settings); what another run had in work is lost, not failed.
+        """A run begins, with these scenarios (number, key, settings); what another had in work is lost, not failed.
 
         Returns:
             The number of the run.
         """
         self._db.execute("UPDATE attempts SET state = 'lost' WHERE state = 'begun'")
-        self._db.execute("DELETE FROM scenarios")
-        self._db.executemany("INSERT INTO scenarios VALUES (?, ?, ?)", scenarios)
+        wanted = list(scenarios)
+        if self._db.execute("SELECT number, key, settings FROM scenarios ORDER BY number").fetchall() != wanted:
+            self._db.execute("DELETE FROM scenarios")
+            self._db.executemany("INSERT INTO scenarios VALUES (?, ?, ?)", wanted)
         return cast("int", self._db.execute("INSERT INTO runs (about) VALUES (?)", (about,)).lastrowid)
 
     def begin(self, key: str, run: int) -> int:
