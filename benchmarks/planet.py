@@ -84,7 +84,7 @@ def _slots(size: Size, rng: Any, day: Any, folder: Path) -> Slots:
     )
 
 
-def measure(size: str, kind: Any, budget: float, workers: int, samples: int = 4) -> dict[str, Any]:
+def measure(size: str, kind: Any, budget: float, workers: int, samples: int = 3) -> dict[str, Any]:
     """A row: the certificates and what they took; with a budget, of the fleet under it."""
     with tempfile.TemporaryDirectory() as folder:
         fleet, slots = operator(Size.of(size), SEED, Path(folder))
@@ -147,7 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     row = stamp() | measure(given.size, given.kind, given.budget, given.workers)
     print("\n".join(table([row])))
-    save(given.results, NAME, {"seed": SEED, "samples": 4, "confidence": 0.95}, [row])
+    save(given.results, NAME, {"seed": SEED, "samples": 3, "confidence": 0.95}, [row])
 
 
 CASE = Case(

@@ -10,13 +10,15 @@ Hinton 2012).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from .fleet import Fleet
+    from .fleet import Fleet, Sample
     from .layout import Layout
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -98,42 +100,47 @@ def project(price: Array, hours: Array, cost: Array, ceiling: Array) -> None:
 
 
 def ascend(
-    fleet: Fleet, layout: Layout, asked: Array, spare: Array, hours: Array, cost: Array, prices: Prices, s: Schedule
+    fleet: Fleet, layout: Layout, sample: Sample, cost: Array, prices: Prices, s: Schedule, threads: int = 1
 ) -> Ascent:
     """Better prices for some slots.
 
     Args:
         fleet: pools and workloads.
         layout: the open ways.
-        asked: float32 [W, n] units an hour.
-        spare: float32 [Q, n] spot nodes.
-        hours: float [n] that each slot stands for.
-        cost: float [Q] that committed prices may add up to over these hours: a commitment's price, or its part.
+        sample: the slots.
+        cost: float [Q] that committed prices may add up to over their hours: a commitment's price, or its part.
         prices: to begin with.
         s: how it goes.
+        threads: of this process; they change nothing of the result.
     """
-    hours, cost = hours.astype(np.float32), cost.astype(np.float32)
+    hours, cost = sample.hours.astype(np.float32), cost.astype(np.float32)
     committed = prices.committed.copy()
     ceiling = fleet.on_demand_usd_per_hour.astype(np.float32)[:, None]
     project(committed, hours, cost, ceiling)
     chunks = [
-        _Chunk(fleet, layout, asked[:, at], spare[:, at], Prices(committed, prices.quota, prices.spot).take(at))
+        _Chunk(
+            fleet,
+            layout,
+            sample.asked[:, at],
+            sample.spare[:, at],
+            Prices(committed, prices.quota, prices.spot).take(at),
+        )
         for at in (slice(i, i + CHUNK) for i in range(0, len(hours), CHUNK))
     ]
     best: list[Prices] = [chunk.prices for chunk in chunks]
     bound = -np.inf
-    for k in range(s.rounds):
-        part = k / max(1, s.rounds - 1)
-        temperature, weight = s.hot * (s.cold / s.hot) ** part, max(1 / (k + 1), s.averaging)
-        value = np.concatenate([chunk.respond(temperature, weight) for chunk in chunks])
-        if (total := float(hours @ value)) > bound:
-            best, bound = [chunk.prices for chunk in chunks], total
-        step, keep = s.step / (1 + (k + s.before) / s.decay), s.momentum * min(1.0, k / s.warm_up)
-        force = 1 / np.sqrt(sum(chunk.pull() for chunk in chunks) / len(hours) + 1e-9)
-        committed = np.concatenate([chunk.move(step * force, keep) for chunk in chunks], axis=1)
-        project(committed, hours, cost, ceiling)
-        for i, chunk in enumerate(chunks):
-            chunk.prices = replace(chunk.prices, committed=committed[:, i * CHUNK : (i + 1) * CHUNK])
+    with ThreadPoolExecutor(threads) as pool:
+        for k in range(s.rounds):
+            heat, weight = s.hot * (s.cold / s.hot) ** (k / max(1, s.rounds - 1)), max(1 / (k + 1), s.averaging)
+            value = np.concatenate(list(pool.map(_Chunk.respond, chunks, repeat(heat), repeat(weight))))
+            if (total := float(hours @ value)) > bound:
+                best, bound = [chunk.prices for chunk in chunks], total
+            length, keep = s.step / (1 + (k + s.before) / s.decay), s.momentum * min(1.0, k / s.warm_up)
+            step = length / np.sqrt(sum(pool.map(_Chunk.pull, chunks)) / len(hours) + 1e-9)
+            committed = np.concatenate(list(pool.map(_Chunk.move, chunks, repeat(step), repeat(keep))), axis=1)
+            project(committed, hours, cost, ceiling)
+            for i, chunk in enumerate(chunks):
+                chunk.prices = replace(chunk.prices, committed=committed[:, i * CHUNK : (i + 1) * CHUNK])
     found = Prices(*(np.concatenate([getattr(p, name) for p in best], axis=1) for name in Prices.__slots__))
     firm, spot = (np.concatenate([getattr(c, name) for c in chunks], axis=1) for name in ("firm", "spot"))
     return Ascent(found, bound, firm, spot)

@@ -1,8 +1,8 @@
 """Certificates: statistical, from independent samples of slots; deterministic, from every slot.
 
-Statistical. A sample is one slot of each stratum. The cheapest plan for the sample alone costs, in expectation, no more
-than the cheapest plan for all slots; so on one and the same sample the plan's cost less a lower bound of the sample is,
-in expectation, at least the plan's true gap (Mak, Morton and Wood 1999, common random numbers). A handful of samples
+Statistical. A sample is a few slots of each stratum. The cheapest plan for the sample alone costs, in expectation, no
+more than the cheapest plan for all slots; so on one and the same sample the plan's cost less a lower bound of the
+sample is, in expectation, at least the plan's true gap (Mak, Morton and Wood 1999, common random numbers). A handful of samples
 give its mean and, by Student's t, what it is at most.
 
 Deterministic. Every slot gets prices of its own. Those of committed nodes may over all hours add up to the price of a
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .ascent import Ascent
-    from .fleet import Fleet, Slots
+    from .fleet import Fleet, Sample, Slots
     from .training import Trained
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["statistical", "deterministic"]
-REPLICATION = Schedule(rounds=100, before=150, hot=0.01)
-EVERY_SLOT = Schedule(rounds=20, before=60, hot=0.01, averaging=0.1)
-PASSES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
+REPLICATION = Schedule(rounds=120, before=150, hot=0.01, cold=0.003, averaging=0.06)
+EVERY_SLOT = Schedule(rounds=20, before=60, hot=0.01, cold=0.01, averaging=0.2)
+PASSES = (1.0, 0.95, 0.9, 0.8, 0.6, 0.3, 0.0)
 ONE_PASS = (0.0,)
 CONFIDENCE = 0.95
 TOGETHER = 384  # slots of a task
@@ -70,29 +70,23 @@ class Seen:
 
 def replicate(fleet: Fleet, slots: Slots, stratum: Array, trained: Trained, rows: Array, hours: Array) -> Seen:
     """One sample on its own: a lower bound of the sample's cheapest plan, and the cost of the plan there."""
-    asked, spare = slots.asked(rows), slots.spare(rows)
-    prices = trained.prices.take(stratum[rows])
-    made = ascend(fleet, trained.layout, asked, spare, hours, trained.cost * (1 - LESS), prices, REPLICATION)
-    return _seen(fleet, trained, asked, spare, hours, made, trained.cost, PASSES)
+    sample, prices = slots.take(rows, hours), trained.prices.take(stratum[rows])
+    made = ascend(fleet, trained.layout, sample, trained.cost * (1 - LESS), prices, REPLICATION)
+    return _seen(fleet, trained, sample, made, trained.cost, PASSES)
 
 
 def every_slot(fleet: Fleet, slots: Slots, stratum: Array, trained: Trained, rows: Array) -> Seen:
     """Some slots of one stratum, which keep to its share of what commitments cost."""
-    asked, spare, hours = slots.asked(rows), slots.spare(rows), slots.hours[rows]
-    own = trained.prices.take(stratum[rows[:1]])
-    share = own.committed[:, 0].astype(float) * hours.sum()
-    made = ascend(
-        fleet, trained.layout, asked, spare, hours, share * (1 - LESS), own.take(np.zeros(len(rows), int)), EVERY_SLOT
-    )
-    return _seen(fleet, trained, asked, spare, hours, made, share, ONE_PASS)
+    sample, prices = slots.take(rows), trained.prices.take(stratum[rows])
+    share = prices.committed[:, 0].astype(float) * sample.hours.sum()
+    made = ascend(fleet, trained.layout, sample, share * (1 - LESS), prices, EVERY_SLOT)
+    return _seen(fleet, trained, sample, made, share, ONE_PASS)
 
 
-def _seen(
-    fleet: Fleet, trained: Trained, asked: Array, spare: Array, hours: Array, made: Ascent, cost: Array,
-    passes: tuple[float, ...],
-) -> Seen:  # fmt: skip
+def _seen(fleet: Fleet, trained: Trained, sample: Sample, made: Ascent, cost: Array, passes: tuple[float, ...]) -> Seen:
+    asked, spare, hours = sample
     held = trained.committed.sum(axis=1).astype(float)
-    plan = dispatch(fleet, trained.layout, asked, spare, held, made, passes)
+    plan = dispatch(fleet, trained.layout, sample, held, made, passes)
     lower = hours @ check.lower_usd_per_hour(fleet, asked, spare, made.prices)
     upper = hours @ check.usd_per_hour(fleet, trained.layout, asked, spare, held, plan)
     left = np.maximum(asked - (plan.firm + plan.spot).reshape(*trained.layout.way.shape, -1).sum(axis=0), 0.0)

@@ -13,7 +13,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from .ascent import Ascent
-    from .fleet import Fleet
+    from .fleet import Fleet, Sample
     from .layout import Layout
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -30,13 +30,14 @@ class Dispatch:
 
 
 def dispatch(
-    fleet: Fleet, layout: Layout, asked: Array, spare: Array, held: Array, ascent: Ascent, passes: tuple[float, ...]
+    fleet: Fleet, layout: Layout, sample: Sample, held: Array, ascent: Ascent, passes: tuple[float, ...]
 ) -> Dispatch:
     """Serve slots with `held` [Q] committed nodes.
 
     Each pass prices what is scarce at so many times its price in the ascent: 1 leaves it to who needs it most, 0 takes
     committed nodes as paid.
     """
+    asked, spare = sample.asked, sample.spare
     total = (ascent.firm + ascent.spot).reshape(*layout.way.shape, -1).sum(axis=0)
     scale = np.tile(asked / np.maximum(total, 1e-30), (layout.width, 1))
     firm, spot = ascent.firm * scale, ascent.spot * scale

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -106,13 +106,21 @@ class Slots:
         """N."""
         return len(self.hours)
 
-    def asked(self, rows: Array) -> Array:
-        """Demand in some slots, float32 [W, n]: slots side by side, as all that follows wants them."""
-        return np.ascontiguousarray(self.demand[rows].T, dtype=np.float32)
+    def take(self, rows: Array, hours: Array | None = None) -> Sample:
+        """Some slots, which stand for their own hours or these."""
+        return Sample(
+            asked=np.ascontiguousarray(self.demand[rows].T, dtype=np.float32),
+            spare=np.ascontiguousarray(self.spot[rows].T * self.spot_nodes[:, None], dtype=np.float32),
+            hours=self.hours[rows] if hours is None else hours,
+        )
 
-    def spare(self, rows: Array) -> Array:
-        """Spot nodes in some slots, float32 [Q, n]."""
-        return np.ascontiguousarray(self.spot[rows].T * self.spot_nodes[:, None], dtype=np.float32)
+
+class Sample(NamedTuple):
+    """Slots side by side, n of them, as all that computes on them wants them."""
+
+    asked: Array  # float32 [W, n] units an hour
+    spare: Array  # float32 [Q, n] spot nodes
+    hours: Array  # float [n]
 
 
 def _need(fine: bool, message: str) -> None:  # noqa: FBT001 (reads as a sentence)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 KINDS = 24  # of hours
+EACH = 2  # slots of a stratum in a sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def plan_fleet(
     slots: Slots,
     *,
     kind: Kind = "statistical",
-    samples: int = 4,
+    samples: int = 3,
     seed: int = 0,
     workers: int = 1,
     engine: str = "loky",
@@ -81,10 +82,10 @@ def plan_fleet(
 
     stratum = strata(slots, KINDS, seed)
     lap("strata")
-    rows, hours = draw(stratum, slots.hours, np.random.default_rng([seed, 0]))
-    trained = train(fleet, slots, rows, hours)
+    rows, hours = draw(stratum, slots.hours, EACH, np.random.default_rng([seed, 0]))
+    trained = train(fleet, slots, rows, hours, EACH, workers)
     lap("commitments")
-    drawn = [draw(stratum, slots.hours, np.random.default_rng([seed, 1 + i])) for i in range(samples)]
+    drawn = [draw(stratum, slots.hours, EACH, np.random.default_rng([seed, 1 + i])) for i in range(samples)]
     seen = list(_each(certify.replicate, ((fleet, slots, stratum, trained, *d) for d in drawn), workers, engine))
     made = [certify.statistical(fleet, trained, seen)]
     lap("samples")
@@ -94,7 +95,7 @@ def plan_fleet(
         for found in _each(certify.every_slot, tasks, workers, engine):
             every.append(found)
             report("every slot", len(every) / len(parts))
-        made.append(certify.deterministic(fleet, trained, hours, every))
+        made.append(certify.deterministic(fleet, trained, np.bincount(stratum, slots.hours), every))
         lap("every slot")
     ways = trained.layout.way
     return FleetPlan(

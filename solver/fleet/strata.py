@@ -36,12 +36,16 @@ def strata(slots: Slots, kinds: int, seed: int) -> Array:
     return np.asarray(np.unique(joined, axis=1, return_inverse=True)[1]).reshape(-1)
 
 
-def draw(stratum: Array, hours: Array, rng: Any) -> tuple[Array, Array]:
-    """A slot of each stratum by chance in proportion to its hours, rows [S]; and the hours each stands for [S]."""
+def draw(stratum: Array, hours: Array, each: int, rng: Any) -> tuple[Array, Array]:
+    """So many slots of each stratum by chance in proportion to their hours, rows [S × each], one stratum after another.
+
+    Also the hours each stands for [S × each].
+    """
     order = np.argsort(stratum, kind="stable")
     until = np.cumsum(hours[order])
     ends = np.searchsorted(stratum[order], np.arange(1, stratum.max() + 2))
     total = np.diff(until[ends - 1], prepend=0.0)
-    at = until[ends - 1] - total * rng.random(len(total))
+    at = (until[ends - 1] - total)[:, None] + total[:, None] * rng.random((len(total), each))
     starts = np.concatenate([[0], ends[:-1]])
-    return order[np.clip(np.searchsorted(until, at, side="right"), starts, ends - 1)], total
+    place = np.clip(np.searchsorted(until, at, side="right"), starts[:, None], ends[:, None] - 1)
+    return order[place].ravel(), np.repeat(total / each, each)

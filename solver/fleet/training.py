@@ -13,7 +13,7 @@ from .layout import Layout, cheapest, lay_out
 
 if TYPE_CHECKING:
     from .ascent import Ascent
-    from .fleet import Fleet, Slots
+    from .fleet import Fleet, Sample, Slots
 
 Array = np.ndarray[Any, np.dtype[Any]]
 WAYS = 8  # of a workload that are open at first: the cheapest of each market
@@ -32,38 +32,39 @@ class Trained:
     committed: Array  # int64 [Q, K]
     cash_price: float
     cost: Array  # float [Q] of a commitment with cash at its price
-    prices: Prices  # float32 [Q, S] of each stratum
+    prices: Prices  # float32 [Q, S] of each stratum, the mean of its slots
     layout: Layout
 
 
-def train(fleet: Fleet, slots: Slots, rows: Array, hours: Array) -> Trained:
-    """Learn from these slots, one of each stratum, which stand for so many hours each."""
-    asked, spare = slots.asked(rows), slots.spare(rows)
+def train(fleet: Fleet, slots: Slots, rows: Array, hours: Array, each: int, threads: int) -> Trained:
+    """Learn from these slots, so many of each stratum in turn, which stand for so many hours each."""
+    sample = slots.take(rows, hours)
     cash = 0.0
     usd, _ = commitments.cost(fleet, cash)
     layout = lay_out(fleet, cheapest(fleet, WAYS))
-    made = ascend(fleet, layout, asked, spare, hours, usd, start(fleet, hours, usd), FIRST)
+    made = ascend(fleet, layout, sample, usd, start(fleet, hours, usd), FIRST, threads)
     for _ in range(OPENINGS):
-        new = worth_opening(fleet, layout, asked, spare, hours, made)
+        new = worth_opening(fleet, layout, sample, made)
         if not len(new):
             break
         layout = lay_out(fleet, np.union1d(layout.way[layout.way >= 0], new))
-        made = ascend(fleet, layout, asked, spare, hours, usd, made.prices, AGAIN)
+        made = ascend(fleet, layout, sample, usd, made.prices, AGAIN, threads)
     committed, cash = commitments.commit(fleet, layout.load @ made.firm, hours)
     for _ in range(CASH_ROUNDS if cash > 0 else 0):
         usd, _ = commitments.cost(fleet, cash)
-        made = ascend(fleet, layout, asked, spare, hours, usd, made.prices, AGAIN)
+        made = ascend(fleet, layout, sample, usd, made.prices, AGAIN, threads)
         committed, cash = commitments.commit(fleet, layout.load @ made.firm, hours)
-    return Trained(committed, cash, usd, made.prices, layout)
+    mean = (getattr(made.prices, name).reshape(fleet.pools, -1, each).mean(axis=2) for name in Prices.__slots__)
+    return Trained(committed, cash, usd, Prices(*mean), layout)
 
 
-def worth_opening(fleet: Fleet, layout: Layout, asked: Array, spare: Array, hours: Array, made: Ascent) -> Array:
+def worth_opening(fleet: Fleet, layout: Layout, sample: Sample, made: Ascent) -> Array:
     """Closed ways that would be the cheapest of their workload in some slots, those that save most; rows of ways."""
     closed = np.setdiff1d(np.arange(len(fleet.workload)), layout.way[layout.way >= 0])
     if not len(closed):
         return closed
     firm = made.prices.firm
-    spot = np.where(spare > 0, fleet.spot_usd_per_hour[:, None] + made.prices.spot, np.inf)
+    spot = np.where(sample.spare > 0, fleet.spot_usd_per_hour[:, None] + made.prices.spot, np.inf)
     bars = []
     for price in (firm, spot):
         unit = np.concatenate([price, np.full((1, price.shape[1]), np.inf)])[layout.pool] * layout.node_hours
@@ -71,7 +72,7 @@ def worth_opening(fleet: Fleet, layout: Layout, asked: Array, spare: Array, hour
     firm_bar = np.minimum(bars[0], fleet.unserved_usd_per_unit[:, None])
     spot_bar = np.minimum(firm_bar, bars[1])
     share = fleet.max_spot_share[:, None]
-    firm_worth, spot_worth = asked * (1 - share) * hours, asked * share * hours
+    firm_worth, spot_worth = sample.asked * (1 - share) * sample.hours, sample.asked * share * sample.hours
     saved = np.zeros(len(closed))
     for part in np.array_split(np.arange(len(closed)), max(1, len(closed) // 4096)):
         way = closed[part]

@@ -98,7 +98,7 @@ def optimum_usd(fleet: Fleet, slots: Slots, committed: Array | None = None) -> f
         put(quota, bought, 1.0)
         put(quota[options // k], options, 1.0)
         put(there[fleet.pool], spot, each)
-        spare = slots.spare(np.array([s]))[:, 0].astype(float)
+        spare = slots.take(np.array([s])).spare[:, 0].astype(float)
         spare = np.where(np.isfinite(fleet.spot_usd_per_hour), spare, 0.0)
         upper += [-asked[s], fleet.max_spot_share * asked[s], np.zeros(q), fleet.quota_nodes, spare]
         market = np.where(np.isfinite(fleet.spot_usd_per_hour), fleet.spot_usd_per_hour, 0.0)

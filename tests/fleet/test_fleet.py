@@ -74,11 +74,12 @@ def test_closed_ways_count_in_the_bound(seed: int) -> None:
     """Prices found with two ways a workload bound the fleet with all of them."""
     fleet, slots = drawn(seed, pools=10)
     rows = np.arange(slots.count)
-    asked, spare = slots.asked(rows), slots.spare(rows)
+    sample = slots.take(rows)
+    asked, spare = sample.asked, sample.spare
     usd, _ = cost(fleet, 0.0)
     few = lay_out(fleet, cheapest(fleet, 1))
     assert (few.way >= 0).sum() < len(fleet.pool)
-    found = ascend(fleet, few, asked, spare, slots.hours, usd, start(fleet, slots.hours, usd), SHORT)
+    found = ascend(fleet, few, sample, usd, start(fleet, slots.hours, usd), SHORT)
     lower = slots.hours @ checked.lower_usd_per_hour(fleet, asked, spare, found.prices)
     lower -= checked.excess_usd(fleet, found.prices, slots.hours, usd)
     assert lower <= optimum_usd(fleet, slots) * (1 + 1e-9)
@@ -140,12 +141,13 @@ def test_projection(seed: int) -> None:
 def _dispatched(seed: int) -> tuple[Fleet, Any, Any, Any, Any, Dispatch]:
     fleet, slots = drawn(seed)
     rows = np.arange(slots.count)
-    asked, spare = slots.asked(rows), slots.spare(rows)
+    sample = slots.take(rows)
+    asked, spare = sample.asked, sample.spare
     usd, _ = cost(fleet, 0.0)
     layout = lay_out(fleet, np.arange(len(fleet.pool)))
-    found = ascend(fleet, layout, asked, spare, slots.hours, usd, start(fleet, slots.hours, usd), SHORT)
+    found = ascend(fleet, layout, sample, usd, start(fleet, slots.hours, usd), SHORT)
     held = np.minimum(fleet.quota_nodes, 20.0)
-    return fleet, layout, asked, spare, held, dispatch(fleet, layout, asked, spare, held, found, (1.0, 0.0))
+    return fleet, layout, asked, spare, held, dispatch(fleet, layout, sample, held, found, (1.0, 0.0))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -202,10 +204,10 @@ def test_sample_stands_for_all_hours() -> None:
     of_stratum = np.bincount(stratum, slots.hours)
     seen = np.zeros(slots.count)
     for i in range(4000):
-        rows, hours = draw(stratum, slots.hours, np.random.default_rng(i))
-        assert stratum[rows].tolist() == list(range(stratum.max() + 1))
-        assert hours == pytest.approx(of_stratum)
-        seen[rows] += 1
+        rows, hours = draw(stratum, slots.hours, 2, np.random.default_rng(i))
+        assert stratum[rows].tolist() == np.repeat(np.arange(stratum.max() + 1), 2).tolist()
+        assert hours == pytest.approx(np.repeat(of_stratum / 2, 2))
+        np.add.at(seen, rows, 0.5)
     expected = slots.hours / of_stratum[stratum]
     assert np.abs(seen / 4000 - expected).max() < 0.05
     assert fleet.digest() == drawn(1, hours=48, scenarios=3)[0].digest()
