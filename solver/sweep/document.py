@@ -11,7 +11,6 @@ import itertools
 import json
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -150,9 +149,8 @@ def _spec(named: str, folder: Path, document: Document) -> tuple[Document, Path]
         examples.example_text(named[1:])  # refuses a name that is none
     except InputError as error:
         raise InputError(error.message, where=_where(document, ("spec",)) + ": spec", mend=error.mend) from None
-    with ExitStack() as stack:
-        found = resources.files(examples) / f"{named[1:]}{examples.SUFFIX}"
-        return read(stack.enter_context(resources.as_file(found))), folder
+    with resources.as_file(resources.files(examples) / f"{named[1:]}{examples.SUFFIX}") as path:
+        return read(path), folder
 
 
 def _where(document: Document, place: Place) -> str:
