@@ -77,8 +77,10 @@ class Schedule:
         return frame
 
 
-def tables(problem: ScheduleProblem, made: Assignment, reasons: Sequence[str] = ()) -> dict[str, Table]:
-    """The tables of an engine's assignment; `reasons` [J] of those left out."""
+def tables(
+    problem: ScheduleProblem, made: Assignment, reasons: Sequence[str] = (), unbilled: str = ""
+) -> dict[str, Table]:
+    """The tables of an engine's assignment; `reasons` [J] of those left out; lines of the kind `unbilled` are too."""
     o, names = problem.options, problem.jobs.name.tolist()
     runs, left = [], []
     for job, (option, spans) in enumerate(zip(made.option.tolist(), made.spans, strict=True)):
@@ -89,7 +91,7 @@ def tables(problem: ScheduleProblem, made: Assignment, reasons: Sequence[str] = 
             runs.append((names[job], pool, option, number, begin, end, int(o.nodes[option])))
     s, paid = problem.supplies, np.flatnonzero(made.opened & problem.upfront).tolist()
     bought = [(row, problem.pools[s.pool[row]], s.name[row], int(s.upfront_micro_usd[row])) for row in paid]
-    lines = sorted(line for line in _bill(problem, made) if line[-1])
+    lines = sorted(line for line in _bill(problem, made) if line[-1] and line[0] != unbilled)
     return {
         "runs": Table.from_records(RUNS, runs),
         "bought": Table.from_records(("supply", "pool", "name", "micro_usd"), bought),

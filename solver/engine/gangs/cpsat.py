@@ -104,9 +104,7 @@ class GangModel:
         there = [(k, m.new_bool_var(f"{job} takes {k}")) for k in rows]
         runs = m.new_bool_var(f"{job} runs")
         self.present[job] = there
-        if "one option" in self.without:
-            m.add_max_equality(runs, [x for _, x in there] or [m.new_constant(0)])
-        else:
+        if "one option" not in self.without:
             m.add(sum(x for _, x in there) == runs)
         if j.must_run[job]:
             if self.count_missing:
@@ -142,7 +140,6 @@ class GangModel:
     def _line(self, job: int, used: list[Any], window: tuple[int, int], further: int) -> list[Any]:
         """Segments one after another, further ones at least so long; their lengths."""
         m, lengths = self.model, []
-        apart = 0 if "gap" in self.without else 1
         self.pieces[job] = []
         for i, live in enumerate(used):
             start, end = (m.new_int_var(*window, f"{job} {what} {i}") for what in ("starts", "ends"))
@@ -152,7 +149,8 @@ class GangModel:
             m.add(length >= (further if i else 1)).only_enforce_if(live)
             if i:
                 m.add_implication(live, used[i - 1])
-                m.add(start >= self.pieces[job][-1][1] + apart).only_enforce_if(live)
+                if "gap" not in self.without:
+                    m.add(start >= self.pieces[job][-1][1] + 1).only_enforce_if(live)
             lengths.append(length)
             self.pieces[job].append((start, end, live))
         return lengths
@@ -381,7 +379,7 @@ class GangModel:
             live = [
                 (values.value(a), values.value(b)) for a, b, there in self.pieces[job] if values.boolean_value(there)
             ]
-            spans[job] = tuple(live) if option[job] >= 0 else ()
+            spans[job] = tuple(sorted(live)) if option[job] >= 0 else ()
         opened = np.array([x is None or bool(values.value(x)) for x in self.open], dtype=bool)
         return Found(option=option, spans=spans, opened=opened, bound=bound, status=status)
 

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SMALL = 150  # options of a problem that CP-SAT is given whole at once
-MIDDLE = 1500  # options of one that it is given whole at the end
+MIDDLE = 600  # options of one that it is given whole at the end
 BIASES = (0.3, 1.0, 3.0)  # how much the shares of the relaxation count, in costs of a mean option
 ASCENT, WORKERS = 600, 2  # iterations of the bound; threads of CP-SAT
 ASCENT_SHARE, REPAIR_SHARE = 0.4, 0.75  # of the time limit, by when these end
 MOST_BLOCKS = 8  # supplies with an upfront payment that are tried open and closed one by one
 STEPS, ROUNDS, AROUND = 300, 12, 14  # of repair between two parts for CP-SAT; rounds without a clock; jobs of a part
-PART_WORK, WHOLE_WORK = 0.15, 40.0  # CP-SAT's deterministic time
+PART_WORK, WHOLE_WORK = 0.15, 4.0  # CP-SAT's deterministic time
 DEEP = 5_000_000  # cells of the dynamic program an iteration of the bound may cost when no clock ends it
 
 
