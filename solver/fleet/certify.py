@@ -2,8 +2,8 @@
 
 Statistical. A sample is a few slots of each stratum. The cheapest plan for the sample alone costs, in expectation, no
 more than the cheapest plan for all slots; so on one and the same sample the plan's cost less a lower bound of the
-sample is, in expectation, at least the plan's true gap (Mak, Morton and Wood 1999, common random numbers). A handful of samples
-give its mean and, by Student's t, what it is at most.
+sample is, in expectation, at least the plan's true gap (Mak, Morton and Wood 1999, common random numbers). A handful
+of samples give its mean and, by Student's t, what it is at most.
 
 Deterministic. Every slot gets prices of its own. Those of committed nodes may over all hours add up to the price of a
 commitment: each part of the year keeps to the share that training gave its stratum. Then bounds and costs add up.
@@ -19,11 +19,13 @@ import numpy as np
 from . import check
 from .ascent import Schedule, ascend
 from .dispatch import dispatch
+from .recourse import recourse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .ascent import Ascent
+    from .ascent import Ascent, Prices
+    from .dispatch import Dispatch
     from .fleet import Fleet, Sample, Slots
     from .training import Trained
 
@@ -33,6 +35,7 @@ REPLICATION = Schedule(rounds=120, before=150, hot=0.01, cold=0.003, averaging=0
 EVERY_SLOT = Schedule(rounds=20, before=60, hot=0.01, cold=0.01, averaging=0.2)
 PASSES = (1.0, 0.95, 0.9, 0.8, 0.6, 0.3, 0.0)
 ONE_PASS = (0.0,)
+FEW = 200  # slots that are looked at all together, at leisure
 CONFIDENCE = 0.95
 TOGETHER = 384  # slots of a task
 LESS = 1e-6  # by which single precision keeps below what prices may add up to
@@ -83,15 +86,26 @@ def every_slot(fleet: Fleet, slots: Slots, stratum: Array, trained: Trained, row
     return _seen(fleet, trained, sample, made, share, ONE_PASS)
 
 
+def all_slots(fleet: Fleet, slots: Slots, trained: Trained) -> Seen:
+    """All of few slots, each a stratum, at the prices that training ended with; dispatched at least cost."""
+    sample = slots.take(np.arange(slots.count))
+    plan = recourse(fleet, trained.layout, sample, trained.committed.sum(axis=1).astype(float))
+    return _added_up(fleet, trained, sample, trained.prices, trained.cost, plan)
+
+
 def _seen(fleet: Fleet, trained: Trained, sample: Sample, made: Ascent, cost: Array, passes: tuple[float, ...]) -> Seen:
+    plan = dispatch(fleet, trained.layout, sample, trained.committed.sum(axis=1).astype(float), made, passes)
+    return _added_up(fleet, trained, sample, made.prices, cost, plan)
+
+
+def _added_up(fleet: Fleet, trained: Trained, sample: Sample, prices: Prices, cost: Array, plan: Dispatch) -> Seen:
     asked, spare, hours = sample
     held = trained.committed.sum(axis=1).astype(float)
-    plan = dispatch(fleet, trained.layout, sample, held, made, passes)
-    lower = hours @ check.lower_usd_per_hour(fleet, asked, spare, made.prices)
+    lower = hours @ check.lower_usd_per_hour(fleet, asked, spare, prices)
     upper = hours @ check.usd_per_hour(fleet, trained.layout, asked, spare, held, plan)
     left = np.maximum(asked - (plan.firm + plan.spot).reshape(*trained.layout.way.shape, -1).sum(axis=0), 0.0)
     return Seen(
-        lower_usd=float(lower) - check.excess_usd(fleet, made.prices, hours, cost),
+        lower_usd=float(lower) - check.excess_usd(fleet, prices, hours, cost),
         on_demand_and_spot_usd=float(upper),
         asked=float((asked @ hours).sum()),
         unserved=float((left @ hours).sum()),

@@ -48,7 +48,7 @@ def dispatch(
             ways = (np.arange(layout.width)[:, None] * fleet.workloads + colour).ravel()
             ways = ways[layout.way.ravel()[ways] >= 0]
             _place(shop, layout, colour, ways, asked, (firm, spot), (firm_nodes, spot_nodes), weight)
-    return _fitting(fleet, layout, asked, spare, firm, spot)
+    return fitting(fleet, layout, sample, firm, spot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,9 @@ def _merit(price: Array, room: Array, need: Array, flexible: Array, dear: Array,
     return got
 
 
-def _fitting(fleet: Fleet, layout: Layout, asked: Array, spare: Array, firm: Array, spot: Array) -> Dispatch:
+def fitting(fleet: Fleet, layout: Layout, sample: Sample, firm: Array, spot: Array) -> Dispatch:
     """In double precision, cut to what there is of demand, quota, spot nodes and share of spot."""
+    asked, spare = sample.asked, sample.spare
     made, load = [], layout.load.astype(float)
     shape = (*layout.way.shape, asked.shape[1])
     for units, limit in ((firm, fleet.quota_nodes[:, None]), (spot, spare.astype(float))):

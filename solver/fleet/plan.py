@@ -12,13 +12,14 @@ from ..errors import InputError
 from . import certify
 from .certify import FleetCertificate, Kind
 from .strata import draw, strata
-from .training import train
+from .training import LEISURE, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from .ascent import Prices
     from .fleet import Fleet, Slots
+    from .training import Trained
 
 Array = np.ndarray[Any, np.dtype[Any]]
 KINDS = 24  # of hours
@@ -61,7 +62,8 @@ def plan_fleet(
     Args:
         fleet: pools, prices, ways.
         slots: demand and spot capacity.
-        kind: of the certificate; a deterministic one looks at every slot, and comes after the statistical one.
+        kind: of the certificate; a deterministic one looks at every slot, and comes after the statistical one. Of few
+            slots (200) it always is, each dispatched by a linear program.
         samples: of the statistical certificate.
         seed: of all that is drawn: the same plan and certificates, whatever the workers.
         workers: processes.
@@ -80,6 +82,13 @@ def plan_fleet(
         seconds[stage] = time.perf_counter() - began - sum(seconds.values())
         report(stage, 1.0)
 
+    if slots.count <= certify.FEW:
+        stratum = np.arange(slots.count)
+        trained = train(fleet, slots, stratum, slots.hours, 1, workers, LEISURE)
+        lap("commitments")
+        made = [certify.deterministic(fleet, trained, slots.hours, [certify.all_slots(fleet, slots, trained)])]
+        lap("every slot")
+        return _plan(fleet, trained, stratum, tuple(made), seconds)
     stratum = strata(slots, KINDS, seed)
     lap("strata")
     rows, hours = draw(stratum, slots.hours, EACH, np.random.default_rng([seed, 0]))
@@ -97,13 +106,19 @@ def plan_fleet(
             report("every slot", len(every) / len(parts))
         made.append(certify.deterministic(fleet, trained, np.bincount(stratum, slots.hours), every))
         lap("every slot")
+    return _plan(fleet, trained, stratum, tuple(made), seconds)
+
+
+def _plan(
+    fleet: Fleet, trained: Trained, stratum: Array, made: tuple[FleetCertificate, ...], seconds: dict[str, float]
+) -> FleetPlan:
     ways = trained.layout.way
     return FleetPlan(
         committed=trained.committed,
         committed_usd=certify.committed_usd(fleet, trained),
         upfront_usd=float(np.where(trained.committed > 0, trained.committed * fleet.upfront_usd, 0.0).sum()),
         cash_price=trained.cash_price,
-        certificates=tuple(made),
+        certificates=made,
         stratum=stratum,
         prices=trained.prices,
         ways=np.sort(ways[ways >= 0]),

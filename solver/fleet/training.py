@@ -20,6 +20,7 @@ WAYS = 8  # of a workload that are open at first: the cheapest of each market
 MOST_NEW = 8  # of a workload that are opened at once
 OPENINGS = 3
 FIRST = Schedule(rounds=200)
+LEISURE = Schedule(rounds=1500, cold=0.0005, decay=40.0)  # where slots are few
 AGAIN = Schedule(rounds=60, before=60, hot=0.015)
 CASH_ROUNDS = 4  # of prices and commitments in turn, where upfront cash is limited
 LITTLE = 1e-4  # of the cost: what closed ways could save and is not chased
@@ -36,13 +37,15 @@ class Trained:
     layout: Layout
 
 
-def train(fleet: Fleet, slots: Slots, rows: Array, hours: Array, each: int, threads: int) -> Trained:
+def train(
+    fleet: Fleet, slots: Slots, rows: Array, hours: Array, each: int, threads: int, first: Schedule = FIRST
+) -> Trained:
     """Learn from these slots, so many of each stratum in turn, which stand for so many hours each."""
     sample = slots.take(rows, hours)
     cash = 0.0
     usd, _ = commitments.cost(fleet, cash)
     layout = lay_out(fleet, cheapest(fleet, WAYS))
-    made = ascend(fleet, layout, sample, usd, start(fleet, hours, usd), FIRST, threads)
+    made = ascend(fleet, layout, sample, usd, start(fleet, hours, usd), first, threads)
     for _ in range(OPENINGS):
         new = worth_opening(fleet, layout, sample, made)
         if not len(new):

@@ -22,23 +22,28 @@ from .small import drawn, optimum_usd
 SHORT = Schedule(rounds=60)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_every_slot_brackets_the_optimum(seed: int) -> None:
+MANY = 104  # hours of a scenario: two have more slots than are looked at all together
+
+
+@pytest.mark.parametrize(
+    ("seed", "hours", "most"), [(s, 24, 0.012) for s in range(8)] + [(s, MANY, 0.12) for s in range(4)]
+)
+def test_every_slot_brackets_the_optimum(seed: int, hours: int, most: float) -> None:
     """A deterministic certificate holds the optimum of the linear program, and whole commitments cost little more."""
-    fleet, slots = drawn(seed)
+    fleet, slots = drawn(seed, hours=hours)
     exact = optimum_usd(fleet, slots)
     found = plan_fleet(fleet, slots, kind="deterministic", samples=2, seed=seed).certificate
     assert found.kind == "deterministic"
     assert found.slots == slots.count
     assert found.lower_usd <= exact * (1 + 1e-9)
     assert found.upper_usd >= exact * (1 - 1e-9)
-    assert found.gap == found.gap_at_most <= 0.12
+    assert found.gap == found.gap_at_most <= most
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_limit_on_upfront_cash(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "hours"), [(0, 24), (1, 24), (2, 24), (3, MANY), (4, MANY)])
+def test_limit_on_upfront_cash(seed: int, hours: int) -> None:
     """The limit is kept, has a price, and the bound with that price is below the optimum under the limit."""
-    fleet, slots = drawn(seed)
+    fleet, slots = drawn(seed, hours=hours)
     free = plan_fleet(fleet, slots, samples=2, seed=seed)
     assert free.upfront_usd > 0
     assert free.cash_price == 0
@@ -53,10 +58,10 @@ def test_limit_on_upfront_cash(seed: int) -> None:
 
 
 def test_what_is_at_most_said_holds() -> None:
-    """What a statistical certificate says with 95 % confidence of commitments and cost holds in 11 fleets of 12."""
+    """What a statistical certificate says with 95 % confidence of commitments and cost holds in 7 fleets of 8."""
     gaps, costs = 0, 0
-    for seed in range(12):
-        fleet, slots = drawn(seed)
+    for seed in range(8):
+        fleet, slots = drawn(seed, hours=MANY)
         found = plan_fleet(fleet, slots, samples=4, seed=seed)
         said, best = found.certificate, optimum_usd(fleet, slots)
         ours = optimum_usd(fleet, slots, found.committed)
@@ -65,8 +70,8 @@ def test_what_is_at_most_said_holds() -> None:
         gaps += (ours - best) / ours <= said.gap_at_most
         costs += said.upper_usd + said.upper_half_width_usd >= ours
         costs -= said.lower_usd - said.upper_half_width_usd > best
-    assert gaps >= 11
-    assert costs >= 11
+    assert gaps >= 7
+    assert costs >= 7
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -187,7 +192,7 @@ def test_cost_of_a_slot_by_hand() -> None:
 
 def test_any_number_of_workers_gives_the_same() -> None:
     """Certificates do not depend on who computed them; without a clock in them they are equal to the last digit."""
-    fleet, slots = drawn(3, hours=48)
+    fleet, slots = drawn(3, hours=MANY)
     one = plan_fleet(fleet, slots, kind="deterministic", samples=3, seed=5, workers=1)
     two = plan_fleet(fleet, slots, kind="deterministic", samples=3, seed=5, workers=2)
     assert one.certificates == two.certificates
@@ -231,7 +236,7 @@ def test_what_does_not_fit_together_is_refused(change: dict[str, Any], word: str
 
 def test_slots_from_files(tmp_path: Any) -> None:
     """Stored slots are read as they are needed, and plan as those in memory."""
-    fleet, slots = drawn(2)
+    fleet, slots = drawn(2, hours=MANY)
     np.save(tmp_path / "demand.npy", slots.demand)
     np.save(tmp_path / "spot.npy", slots.spot)
     small = {name: getattr(slots, name) for name in ("spot_nodes", "hours", "hour", "scenario")}
