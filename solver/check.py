@@ -10,6 +10,7 @@ from .bill import IDLE, IDLE_NAME, LINE_COLUMNS
 from .plan import CertificateKind, Termination
 from .problem import COMMITMENT, MARKETS, OFFER_KINDS
 from .rules import RULES, Books, Violation
+from .rules.measures import objective_micro_usd
 
 if TYPE_CHECKING:
     from .bill import Line
@@ -56,10 +57,11 @@ def check(problem: Problem, plan: Plan) -> list[Violation]:
     The tables must be readable against the problem (rows in range, names that agree, whole numbers above zero, nothing
     twice) before the rules recompute requirements and costs from them. Every cost line is recomputed from purchases,
     placements and units, with the workload it is charged to; no line may be missing and none be there besides. The
-    certificate must not promise more than it can: its upper bound is the bill and its lower bound is not above it.
+    certificate must not promise more than it can: its upper bound is the bill (or the objective, recomputed, where that
+    is another) and its lower bound is not above it.
 
-    Not covered: `fleet`, `ways`, `excuses` and `conflicts`, which are views made from the problem and the tables above
-    and decide nothing; and what only the search can know, that no plan costs less than the lower bound.
+    Not covered: `fleet`, `ways`, `risk`, `excuses` and `conflicts`, which are views made from the problem and the
+    tables above and decide nothing; and what only the search can know, that no plan costs less than the lower bound.
     """
     found = [*_head(problem, plan), *_readable(problem, plan)] or list(_names(problem, plan))
     if found:
@@ -67,7 +69,7 @@ def check(problem: Problem, plan: Plan) -> list[Violation]:
     books = Books(problem, plan)
     for rule in RULES:
         found += rule.violations(problem, books)
-    return [*found, *_bill(problem, plan, books), *_certificate(plan)]
+    return [*found, *_bill(problem, plan, books), *_certificate(problem, plan, books)]
 
 
 def _head(problem: Problem, plan: Plan) -> Iterator[Violation]:
@@ -193,14 +195,21 @@ def _key(problem: Problem, names: list[str], line: Line) -> tuple[Any, ...]:
     return (line.kind, *place, line.option, *who, problem.blocks.periods[line.period])
 
 
-def _certificate(plan: Plan) -> Iterator[Violation]:
-    """The upper bound is the sum of the lines, the lower is not above it; only what is infeasible claims nothing."""
+def _certificate(problem: Problem, plan: Plan, books: Books) -> Iterator[Violation]:
+    """The upper bound is the sum of the lines, or the objective; the lower is not above it.
+
+    Only what is infeasible claims nothing.
+    """
     c = plan.certificate
     if plan.termination not in get_args(Termination) or c.kind not in get_args(CertificateKind):
         yield Violation("certificate", "kind", f"{c.kind!r} of a search that ended with {plan.termination!r}")
     if (c.kind == "none") != (plan.termination == "infeasible"):
         yield Violation("certificate", "kind", f"{c.kind}, though the search ended with {plan.termination!r}")
     bounds, total = (c.lower_micro_usd, c.upper_micro_usd), plan.total_micro_usd
+    if not problem.limits.objective_is_bill and c.kind != "none":
+        total = objective_micro_usd(problem, books)
+    if c.bounds != ("bill" if problem.limits.objective_is_bill else "objective") and c.kind != "none":
+        yield Violation("certificate", "bounds", f"are said to be of the {c.bounds!s:.40}")
     whole = all(type(x) is int for x in (*bounds, total))
     if not whole or not 0 <= c.lower_micro_usd <= c.upper_micro_usd == total or (c.kind == "none" and any(bounds)):
-        yield Violation("certificate", "bounds", f"{bounds[0]}..{bounds[1]} for a bill of {total}")
+        yield Violation("certificate", "bounds", f"{bounds[0]}..{bounds[1]} for {total}")

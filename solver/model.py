@@ -149,6 +149,13 @@ class Model:
         c, v = np.broadcast_arrays(columns, np.asarray(usd, dtype=float))
         self._costs.append((c.ravel(), v.ravel()))
 
+    def costs(self) -> Array:
+        """Dollars for a unit of each column so far, float [n]."""
+        cost = np.zeros(self.column_count)
+        for columns, usd in self._costs:
+            np.add.at(cost, columns, usd)
+        return cost
+
     def close(self, columns: Array) -> None:
         """Fix columns to zero."""
         self._closed.append(np.asarray(columns, dtype=np.int64).ravel())
@@ -164,9 +171,7 @@ class Model:
         n, m = self.column_count, self.row_count
         if max(n, m) > np.iinfo(INDEX).max:
             raise PlannerError(f"{max(n, m):,} rows or columns are too many", where="model", mend="plan fewer blocks")
-        cost = np.zeros(n)
-        for columns, usd in self._costs:
-            np.add.at(cost, columns, usd)
+        cost = self.costs()
         upper = _join(self._upper, float)
         upper[_join(self._closed, np.int64)] = 0.0
         rows, columns, values = (_laid([e[i] for e in self._entries], t) for i, t in enumerate((INDEX, INDEX, float)))

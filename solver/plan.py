@@ -14,22 +14,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CertificateKind = Literal["proved", "none"]
+Bounded = Literal["bill", "objective"]
 Termination = Literal[
     "optimal", "gap reached", "gap not reached", "time limit", "interrupted", "engine failed", "infeasible"
 ]
-TABLES = ("purchases", "placements", "served", "unserved", "cost_lines", "excuses", "conflicts", "ways")
+TABLES = ("purchases", "placements", "served", "unserved", "cost_lines", "excuses", "conflicts", "ways", "risk")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """What is known of the cost, whatever made the solve stop.
 
-    `proved`: no plan over all the offers considered costs less than the lower bound. All in whole micro-dollars.
+    `proved`: no plan over all the offers considered costs less than the lower bound. All in whole micro-dollars. Where
+    the objective is not the bill (a weight on the worst futures, robust prices) both bounds are of the objective.
     """
 
     kind: CertificateKind
     lower_micro_usd: int
     upper_micro_usd: int
+    bounds: Bounded = "bill"  # what the two say something of
 
     @property
     def gap(self) -> float:
@@ -75,6 +78,7 @@ class Plan:
     - cost_lines: kind, provider, region, node, option, workload, team, period, micro_usd; idle: workload "(idle)"
     - excuses: workload, provider, node, region, bottleneck, detail
     - conflicts: limit, unit, relax_by, usd_per_unit, detail (only when termination is "infeasible")
+    - risk: measure, micro_usd, detail: what the cost is when things go otherwise, where the problem says how they may
     - ways: way, usd_per_month, total_micro_usd, saving_percent, note: the same demand bought as people do today
     """  # noqa: D415
 
@@ -93,6 +97,7 @@ class Plan:
     excuses: Table = field(default_factory=lambda: Table({}))
     conflicts: Table = field(default_factory=lambda: Table({}))
     ways: Table = field(default_factory=lambda: Table({}))
+    risk: Table = field(default_factory=lambda: Table({}))
     fleet: Table = field(default_factory=lambda: Table({}))  # the summary people read; see solve.summarise
 
     @property

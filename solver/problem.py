@@ -159,8 +159,17 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnservedLimit:
+    """Units of a workload that may stay unserved over the horizon, on average over its worst futures."""
+
+    workload: int
+    level: Fraction  # the worst futures are those that together have the probability 1 − level
+    max_units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of the plan as a whole."""
+    """Limits of the plan as a whole, and what of the unexpected it is to guard against."""
 
     quotas: tuple[Quota, ...] = ()
     monthly_budget_micro_usd: tuple[int | None, ...] = ()  # P, None is no limit; () is none at all
@@ -169,6 +178,28 @@ class Limits:
     carbon_max_g: int | None = None  # grams CO2e over the horizon, expected
     carbon_micro_usd_per_kg: int = 0
     accounting: Accounting = "amortised"
+    risk_weight: Fraction = Fraction(0)  # of the CVaR in the objective; the rest is expected cost
+    cvar_level: Fraction = Fraction(9, 10)
+    cvar_max_micro_usd: int | None = None  # CVaR of the cost over the futures
+    unserved: tuple[UnservedLimit, ...] = ()
+    uncertain: tuple[tuple[int, Fraction], ...] = ()  # offers whose prices may rise, and by what share at most
+    robust_budget: int = 0  # how many of them rise in the worst case that the objective counts
+
+    @property
+    def objective_is_bill(self) -> bool:
+        """Whether the cheapest plan is asked for: nothing but the bill is in the objective."""
+        return not self.risk_weight and not (self.robust_budget and self.uncertain)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether objective or limits look beyond expected cost."""
+        return not self.objective_is_bill or self.cvar_max_micro_usd is not None or bool(self.unserved)
+
+    def unguarded(self) -> Limits:
+        """The same with nothing but expected cost in view."""
+        return dataclasses.replace(
+            self, risk_weight=Fraction(0), cvar_max_micro_usd=None, unserved=(), uncertain=(), robust_budget=0
+        )
 
     def in_blocks(self, index: Array) -> Limits:
         """The same limits where block i is what block `index[i]` is here."""
@@ -252,6 +283,15 @@ class Problem:
         for k, probability in enumerate(self.blocks.probability):
             in_all = sum((p * row[k] for p, row in zip(out.probability, out.share, strict=True)), Fraction(0))
             _need(in_all == probability, f"scenario {k} is not as probable as the futures say")
+
+    @property
+    def futures(self) -> tuple[tuple[Fraction, ...], tuple[tuple[Fraction, ...], ...]]:
+        """Probability of each future [F], and its time in each scenario [F][S]: where nothing is lost they are the same."""
+        if self.outages is not None:
+            return self.outages.probability, self.outages.share
+        count = len(self.blocks.probability)
+        share = tuple(tuple(Fraction(int(i == k)) for k in range(count)) for i in range(count))
+        return self.blocks.probability, share
 
     @property
     def working(self) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 from .assemble import tables
 from .bill import make_bill
@@ -18,7 +19,8 @@ from .check import check
 from .conflicts import infeasible_plan
 from .errors import CheckError, InputError
 from .plan import Certificate, Plan, Provenance
-from .rules import RULES
+from .rules import RULES, Books
+from .rules.measures import objective_micro_usd
 
 if TYPE_CHECKING:
     from .bill import Decision
@@ -144,10 +146,16 @@ def _checked(problem: Problem, decision: Decision, outcome: Outcome, about: Prov
     """The plan of a decision, once the independent check has found nothing and the bound is below the bill."""
     lines = make_bill(problem, decision, task.rules)
     total = sum(lines["micro_usd"].tolist()) if len(lines) else 0
+    made = tables(problem, decision)
+    if not problem.limits.objective_is_bill:
+        total = objective_micro_usd(problem, Books(problem, cast("Any", SimpleNamespace(**made))))
     lower = max(0, math.floor(outcome.bound * 1e6)) if math.isfinite(outcome.bound) else 0
     if lower > total * (1 + NOISE) + 1:
-        raise CheckError(f"the bound, {lower}, is above the bill, {total} micro-dollars", where="plan", mend=REPORT)
-    certificate = Certificate(kind="proved", lower_micro_usd=min(lower, total), upper_micro_usd=total)
+        raise CheckError(f"the bound, {lower}, is above the cost, {total} micro-dollars", where="plan", mend=REPORT)
+    certificate = Certificate(
+        kind="proved", lower_micro_usd=min(lower, total), upper_micro_usd=total,
+        bounds="bill" if problem.limits.objective_is_bill else "objective",
+    )  # fmt: skip
     plan = Plan(
         name=problem.name,
         termination=_ended(outcome.termination, certificate, task),
@@ -158,7 +166,7 @@ def _checked(problem: Problem, decision: Decision, outcome: Outcome, about: Prov
         accounting=problem.limits.accounting,
         cost_lines=lines,
         excuses=problem.excuses,
-        **tables(problem, decision),
+        **made,
     )
     found = check(problem, plan)
     if found:
@@ -178,10 +186,12 @@ def _ended(said: Termination, certificate: Certificate, task: Task) -> Terminati
 
 def finish(problem: Problem, plan: Plan) -> Plan:
     """The plan with the summary people read and the ways of buying it is compared with."""
-    from .summary import summarise
+    from .summary import risk_table, summarise
     from .ways import ways
 
-    return dataclasses.replace(plan, fleet=summarise(problem, plan), ways=ways(problem, plan.total_micro_usd))
+    return dataclasses.replace(
+        plan, fleet=summarise(problem, plan), ways=ways(problem, plan.total_micro_usd), risk=risk_table(problem, plan)
+    )
 
 
 def provenance(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .rules import Books
+from .rules.measures import measure
 from .table import Table
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ COLUMNS = (
 )
 OUTPUT_WEIGHT = 4  # input tokens that one output token counts as when a row's cost is split: the usual price-list ratio
 MILLION = 10**6
+RISK_COLUMNS = ("measure", "micro_usd", "detail")
+FEW = 3  # offers named
 NO_PRICE = -1
 
 
@@ -40,6 +44,46 @@ def summarise(problem: Problem, plan: Plan) -> Table:
     view = _View.of(problem, plan)
     rows = sorted(view.rows(), key=lambda r: (r[0], -r[1]["micro_usd_per_month"]))
     return Table.from_records(COLUMNS, [[r[name] for name in COLUMNS] for _, r in rows])
+
+
+def risk_table(problem: Problem, plan: Plan) -> Table:
+    """The table `Plan.risk`: measure, micro_usd, detail; empty where one future comes for sure at prices as listed.
+
+    Expected cost (exact, as the bill before its lines are rounded), the worst future, the mean of the worst ones, what
+    prices may rise by, and the objective where it is not the bill.
+    """
+    limits, (probability, _) = problem.limits, problem.futures
+    if len(probability) == 1 and not (limits.robust_budget and limits.uncertain):
+        return Table.from_records(RISK_COLUMNS, [])
+    m = measure(problem, Books(problem, plan))
+    worst = max(range(len(m.cost)), key=lambda i: m.cost[i])
+    level = f"the worst {float(1 - m.level):.4g} of all futures"
+    rows: list[tuple[str, Fraction, str]] = [("expected cost", m.expected, f"mean of {len(m.cost)} futures")]
+    if len(probability) > 1:
+        rows.append(("dearest future", m.cost[worst], _future(problem, worst)))
+        rows.append((f"CVaR {float(m.level):.4g}", m.tail, f"mean of {level}"))
+    if limits.robust_budget and limits.uncertain:
+        said = f"{len(m.risen)} of {len(limits.uncertain)} offers rise, {_offers(problem, m.risen)}"
+        rows.append(("expected cost at the worst prices", m.expected + m.rise, said))
+    if not limits.objective_is_bill:
+        weight = f"{float(m.weight):.4g} of it on the CVaR" if m.weight else "expected cost at the worst prices"
+        rows.append(("objective", m.objective, weight))
+    return Table.from_records(RISK_COLUMNS, [(name, round(micro), detail) for name, micro, detail in rows])
+
+
+def _future(problem: Problem, f: int) -> str:
+    """A future in words: its scenario, and what is lost in it."""
+    out, share = problem.outages, problem.futures[1][f]
+    scenario = f"scenario {f % len(problem.working)}" if len(problem.working) > 1 else "as expected"
+    lost = [out.state[k] for k, t in enumerate(share) if t and out.state[k]] if out is not None else []
+    return f"{scenario}, {lost[0]}" if lost else scenario
+
+
+def _offers(problem: Problem, offers: tuple[int, ...]) -> str:
+    """A few offers by name."""
+    o, names = problem.offers, problem.pool_names
+    said = [f"{names[o.pool[k]]} {o.option[k]}" for k in offers[:FEW]]
+    return ", ".join(said) + (f" and {len(offers) - FEW} more" if len(offers) > FEW else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from ..errors import EngineError
 from ..formulation import formulate
 from ..rules import RULES
 from .gives import gives, without_quotas
-from .limits import DEMAND, GRAMS_IN_KG, MICRO, PERCENT, POLICY, SUPPLY, Conflict, excess, named, relax, tier
+from .limits import DEMAND, MICRO, PERCENT, POLICY, SINGLE, SUPPLY, Conflict, excess, named, relax, tier
 from .reduced import condensed, promising, take
 from .search import Repair, cheapest, fulfils, small
 
@@ -46,7 +46,7 @@ class More:
 
     def of(self, kind: str) -> float:
         """For a kind of limit."""
-        parts = {"quota": self.nodes, "monthly budget": self.money, "upfront cash": self.money}
+        parts = {"quota": self.nodes, "monthly budget": self.money, "upfront cash": self.money, "cvar": self.money}
         return parts.get(kind, self.others)
 
 
@@ -155,12 +155,11 @@ def _guessed(problem: Problem, kind: Kind, i: int, amount: float, more: float) -
         now = float(limits.quotas[i].max_nodes)
     elif kind == "spot share":
         now = float(work.max_spot_share[i]) * PERCENT
-    elif kind == "carbon":
-        now = (limits.carbon_max_g or 0) / GRAMS_IN_KG
-    elif kind == "upfront cash":
-        now = (limits.upfront_max_micro_usd or 0) / MICRO
-    elif kind == "hourly budget":
-        now = (limits.hourly_budget_micro_usd or 0) / MICRO
+    elif kind in SINGLE:
+        field, unit = SINGLE[kind]
+        now = (getattr(limits, field) or 0) / unit
+    elif kind == "unserved cvar":
+        now = float(sum(u.max_units for u in limits.unserved if u.workload == i))
     else:
         now = (limits.monthly_budget_micro_usd[i] or 0) / MICRO
     by = math.ceil(amount + more * (now + amount) - LEAST * max(1.0, now))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engine.slack import Give
 from ..rules.spot import KEY
-from .limits import GRAMS_IN_KG, MICRO, tier
+from .limits import MICRO, SINGLE, tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,14 +79,13 @@ def _of_group(f: Formulation, group: Group) -> Iterator[tuple[Any, ...]]:
         months = [(p, usd) for p, usd in enumerate(limits.monthly_budget_micro_usd) if usd is not None]
         for (p, usd), rows in zip(months, group.rows, strict=True):
             yield ("monthly budget", p), ("monthly budget", 0), rows, one, usd / MICRO, None
-    elif group.name == "hourly budget":
-        rate = (limits.hourly_budget_micro_usd or 0) / MICRO
-        yield (group.name, 0), (group.name, 0), group.rows, one, rate, None
-    elif group.name == "upfront cash":
-        once = (limits.upfront_max_micro_usd or 0) / MICRO
-        yield (group.name, 0), (group.name, 0), group.rows, one, once, None
-    elif group.name == "carbon":
-        yield ("carbon", 0), ("carbon", 0), group.rows, one, (limits.carbon_max_g or 0) / GRAMS_IN_KG, None
+    elif group.name in SINGLE:
+        field, unit = SINGLE[group.name]
+        yield (group.name, 0), (group.name, 0), group.rows, one, (getattr(limits, field) or 0) / unit, None
+    elif group.name == "unserved cvar" and group.keys is not None:
+        (w,) = group.keys.tolist()
+        units = next(max(1, u.max_units) for u in limits.unserved if u.workload == w)
+        yield (group.name, w), (group.name, w), group.rows, one / units, float(units), None
     elif group.name == "spot share" and group.keys is not None:
         for w in np.unique(group.keys // KEY).tolist():
             rows = group.rows[group.keys // KEY == w]

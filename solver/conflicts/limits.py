@@ -7,15 +7,18 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
+from ..assemble import tables
 from ..problem import FIRM, SPOT
-from ..rules.base import block_name
+from ..rules.base import Books, block_name
 from ..rules.budget import hourly_rate
 from ..rules.carbon import grams_per_node_hour
 from ..rules.commitment import upfront_by_month
+from ..rules.measures import cvar, future_costs, future_unserved
 from ..rules.upfront import upfront_micro_usd
 
 if TYPE_CHECKING:
@@ -24,13 +27,22 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal[
-    "quota", "monthly budget", "hourly budget", "upfront cash", "carbon",
+    "quota", "monthly budget", "hourly budget", "upfront cash", "carbon", "cvar", "unserved cvar",
     "spot share", "spot share per region", "spot share per zone", "demand", "work",
 ]  # fmt: skip
 POLICY, SUPPLY, DEMAND = range(3)  # in this order limits are asked to give way
 MICRO = 10**6
 PERCENT = 100
 GRAMS_IN_KG = 1000
+# limits that are one number of the whole plan: the field, and how many of its units a unit is that people read
+SINGLE = MappingProxyType(
+    {
+        "hourly budget": ("hourly_budget_micro_usd", MICRO),
+        "upfront cash": ("upfront_max_micro_usd", MICRO),
+        "cvar": ("cvar_max_micro_usd", MICRO),
+        "carbon": ("carbon_max_g", GRAMS_IN_KG),
+    }
+)
 NEAR = 1e-9  # shares that close are compared exactly
 
 
@@ -55,7 +67,7 @@ class Conflict:
 
 def tier(kind: str) -> int:
     """When a kind of limit is asked to give way."""
-    if kind in {"monthly budget", "hourly budget", "upfront cash", "carbon"}:
+    if kind in {"monthly budget", "unserved cvar", *SINGLE}:
         return POLICY
     return DEMAND if kind in {"demand", "work"} else SUPPLY
 
@@ -69,8 +81,10 @@ def named(problem: Problem, kind: Kind, index: int, relax_by: int, detail: str) 
         what, unit = problem.blocks.periods[index], "dollars"
     elif kind == "hourly budget":
         what, unit = "", "dollars an hour"
-    elif kind == "upfront cash":
+    elif kind in {"upfront cash", "cvar"}:
         what, unit = "", "dollars"
+    elif kind == "unserved cvar":
+        what, unit = str(work.name[index]), str(work.unit[index])
     elif kind == "carbon":
         what, unit = "", "kg CO2e"
     else:
@@ -84,7 +98,7 @@ def named(problem: Problem, kind: Kind, index: int, relax_by: int, detail: str) 
 def excess(problem: Problem, decision: Decision) -> list[Conflict]:
     """Every limit that a decision breaks, exactly, in whole units; policy first, demand last."""
     made = [*_budgets(problem, decision), *_upfront(problem, decision), *_carbon(problem, decision)]
-    made += _quotas(problem, decision)
+    made += [*_tails(problem, decision), *_quotas(problem, decision)]
     return [*made, *_shares(problem, decision), *_unserved(problem, decision)]
 
 
@@ -105,12 +119,13 @@ def _relax(problem: Problem, c: Conflict, unserved: Array | None) -> Problem:
         budget = list(limits.monthly_budget_micro_usd)
         budget[c.index] = (budget[c.index] or 0) + by * MICRO
         limits = dataclasses.replace(limits, monthly_budget_micro_usd=tuple(budget))
-    elif c.kind == "hourly budget":
-        limits = dataclasses.replace(limits, hourly_budget_micro_usd=(limits.hourly_budget_micro_usd or 0) + by * MICRO)
-    elif c.kind == "upfront cash":
-        limits = dataclasses.replace(limits, upfront_max_micro_usd=(limits.upfront_max_micro_usd or 0) + by * MICRO)
-    elif c.kind == "carbon":
-        limits = dataclasses.replace(limits, carbon_max_g=(limits.carbon_max_g or 0) + by * GRAMS_IN_KG)
+    elif c.kind in SINGLE:
+        field, unit = SINGLE[c.kind]
+        one: dict[str, Any] = {field: (getattr(limits, field) or 0) + by * unit}
+        limits = dataclasses.replace(limits, **one)
+    elif c.kind == "unserved cvar":
+        more = [dataclasses.replace(u, max_units=u.max_units + by * (u.workload == c.index)) for u in limits.unserved]
+        limits = dataclasses.replace(limits, unserved=tuple(more))
     elif c.kind.startswith("spot share"):
         field = "max_" + c.kind.replace(" ", "_")
         shares = list(getattr(work, field))
@@ -179,6 +194,23 @@ def _upfront(problem: Problem, d: Decision) -> Iterator[Conflict]:
     if paid > limit:
         detail = f"{_usd(paid)} needed, {_usd(limit)} allowed"
         yield named(problem, "upfront cash", 0, math.ceil(Fraction(paid - limit, MICRO)), detail)
+
+
+def _tails(problem: Problem, d: Decision) -> Iterator[Conflict]:
+    limits = problem.limits
+    if limits.cvar_max_micro_usd is None and not limits.unserved:
+        return
+    books, probability = Books(problem, cast("Any", SimpleNamespace(**tables(problem, d)))), problem.futures[0]
+    if limits.cvar_max_micro_usd is not None:
+        found = cvar(future_costs(problem, books), probability, limits.cvar_level)
+        if found > limits.cvar_max_micro_usd:
+            detail = f"{_usd(found)} needed in the worst futures, {_usd(limits.cvar_max_micro_usd)} allowed"
+            yield named(problem, "cvar", 0, math.ceil((found - limits.cvar_max_micro_usd) / MICRO), detail)
+    for u in limits.unserved:
+        units = cvar(future_unserved(problem, books, u.workload), probability, u.level)
+        if units > u.max_units:
+            detail = f"{float(units):,.0f} left in the worst futures, {u.max_units:,} allowed"
+            yield named(problem, "unserved cvar", u.workload, math.ceil(units - u.max_units), detail)
 
 
 def _bought_usd(problem: Problem, d: Decision) -> Array:

@@ -136,7 +136,9 @@ def market(problem: Problem, prices: Prices) -> Market:
     dollar = weight + (month.T * blocks.hours).sum(axis=1) + prices.hour  # of a dollar an hour in a block [B]
 
     def of(kind: int, market_: int) -> Array:
-        return np.asarray(usd_per_hour(p, kind)[:, None] * dollar + prices.quota[:, :, market_])
+        usd = usd_per_hour(p, kind)[:, None]
+        on_sale = np.isfinite(usd)
+        return np.where(on_sale, np.where(on_sale, usd, 0.0) * dollar + prices.quota[:, :, market_], np.inf)
 
     offers = np.flatnonzero((o.kind == COMMITMENT) & (o.owned_nodes == 0))
     monthly = (o.micro_usd_per_hour[offers, None] * o.paid_hours[offers]).astype(float)

@@ -16,6 +16,7 @@ from ..formulation import formulate
 from ..rules.budget import overspent_usd
 from . import mathopt, primal, relaxation
 from .assign import assign
+from .guard import guarded
 from .parts import Effort
 from .press import pressed
 from .proof import in_reach, prove
@@ -146,6 +147,10 @@ def run(  # noqa: PLR0913 (options by name)
 
 
 def _searched(s: Search) -> Outcome:
+    return guarded(s, _whole, _ordinary, SMALL) if s.problem.limits.guarded else _ordinary(s)
+
+
+def _ordinary(s: Search) -> Outcome:
     if len(s.problem.candidates.pool) * s.problem.blocks.count <= SMALL:
         return _whole(s)
     found = _decomposed(s)
@@ -286,7 +291,7 @@ def few_units(problem: Problem) -> bool:
     """
     s = problem.sources
     jobs = s.total_units > 0
-    matters = any(usd is not None for usd in problem.limits.monthly_budget_micro_usd)
+    matters = any(usd is not None for usd in problem.limits.monthly_budget_micro_usd) or problem.limits.guarded
     matters |= bool(s.transfer_pico_usd_per_unit[jobs].any())
     hours = problem.blocks.total_hours.min(initial=1)
     return matters and max(s.units_per_hour.max(initial=0), s.total_units.max(initial=0) // hours) <= FEW_UNITS

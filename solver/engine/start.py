@@ -14,6 +14,7 @@ from ..bill import make_bill
 from ..formulation import formulate
 from ..plan import Certificate, Plan, Provenance
 from ..rules import RULES, Books
+from ..rules.measures import objective_micro_usd
 from ..table import Table
 from . import mathopt
 from .assign import assign
@@ -92,7 +93,9 @@ def sound(problem: Problem, decision: Decision) -> bool:
 
 
 def bill_of(problem: Problem, rules: Sequence[Rule], decision: Decision) -> int:
-    """Whole micro-dollars."""
+    """Whole micro-dollars: the bill, or the objective where that is another."""
+    if not problem.limits.objective_is_bill:
+        return objective_micro_usd(problem, Books(problem, _plan(problem, decision)))
     lines = make_bill(problem, decision, rules)
     return sum(lines["micro_usd"].tolist()) if len(lines) else 0
 

@@ -19,7 +19,7 @@ from ..problem import SPOT, Accounting, Blocks, Candidates, Problem, Shapes, Sit
 from ..table import Table
 from ..workloads.modes import ModeTable
 from .candidates import Finder, candidate_table
-from .limits import NamedLimits, least_served, resolve
+from .limits import NamedLimits, least_served, resolve, uncertain, unserved
 from .names import check_filters, known
 from .offers import Lot, Pools, beyond, check_options, has_market, lots, offer_table, owned
 from .outages import in_outages, states
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..workloads import Workload
     from ..workloads.modes import Excuse
     from .candidates import Places
+    from .limits import PriceRange
     from .outages import NamedOutage, States
     from .sources import Source
 
@@ -49,6 +50,9 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
     limits: NamedLimits | None = None,
     scenarios: Sequence[Scenario] = (),
     outages: Sequence[NamedOutage] = (),
+    risk_weight: float = 0.0,
+    price_ranges: Sequence[PriceRange] = (),
+    robust_budget: int = 0,
     commitment_starts: Sequence[datetime.date] = (),
     accounting: Accounting = "amortised",
     provenance: Mapping[str, str] | None = None,
@@ -64,6 +68,9 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         limits: quotas, budgets and carbon.
         scenarios: futures of demand; one by default.
         outages: regions and zones that may be lost.
+        risk_weight: of the worst futures in the objective (see `NamedLimits.cvar`); the rest is expected cost.
+        price_ranges: offers whose prices may rise.
+        robust_budget: how many of them rise in the worst case that the objective counts; 0 counts none.
         commitment_starts: days on which commitments may start; by default the first of the horizon.
         accounting: upfront payments spread over their term, or in the month they are paid.
         provenance: kept with the problem, beside what is known of the catalogue.
@@ -115,7 +122,14 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         excuses=_excuse_table(excuses),
         provenance=_provenance(catalog, [*beyond(sale, horizon), *shortened(workloads, horizon)], provenance or {}),
     )
-    return dataclasses.replace(made, limits=in_outages(made.limits, made))
+    guards = dataclasses.replace(
+        in_outages(made.limits, made),
+        risk_weight=exact(risk_weight),
+        unserved=unserved(limits, made),
+        uncertain=uncertain(price_ranges, made),
+        robust_budget=robust_budget,
+    )
+    return dataclasses.replace(made, limits=guards)
 
 
 def _check_factors(scenarios: Sequence[Scenario], names: Sequence[str]) -> None:

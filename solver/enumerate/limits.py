@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..calendar import exact
 from ..errors import InputError
 from ..money import to_micro
-from ..problem import Limits, Quota
+from ..problem import Limits, Quota, UnservedLimit
 from ..workloads import fields
 from .names import known
 
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from costdata import Catalog
     from costdata.schema import Quota as CatalogQuota
 
-    from ..problem import Accounting
+    from ..problem import Accounting, Problem
     from .offers import Pools
 
 ANY = "*"
 KINDS = ("any", "on_demand", "spot")
 MOST_NODES = 10**9
+MOST_LEVEL = 0.9999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,8 @@ class NamedQuota:
     def __post_init__(self) -> None:
         """Check every field."""
         where = f"quota {self.name!r:.100}"
-        for field in ("provider", "region", "node"):
-            fields.text(where, field, getattr(self, field))
+        for name in ("provider", "region", "node"):
+            fields.text(where, name, getattr(self, name))
         known("kind of quota", self.kind, KINDS, where)
         fields.whole(where, "max_nodes", self.max_nodes, (0, MOST_NODES))
 
@@ -56,12 +58,53 @@ class ServiceLevel:
 
     workload: str
     min_served_in_outage: float | None = None
+    max_unserved_cvar: float | None = None
+    level: float = 0.9
 
     def __post_init__(self) -> None:
         """Check every field."""
         where = f"service level of {fields.text('service level', 'workload', self.workload)!r}"
         if self.min_served_in_outage is not None:
             fields.number(where, "min_served_in_outage", self.min_served_in_outage, (0, 1))
+        if self.max_unserved_cvar is not None:
+            fields.number(where, "max_unserved_cvar", self.max_unserved_cvar, (0, 1))
+        fields.number(where, "level", self.level, (0, MOST_LEVEL))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cvar:
+    """The mean cost of the worst futures: those that together have the probability 1 − level."""
+
+    level: float = 0.9
+    max_usd: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check both fields."""
+        fields.number("cvar", "level", self.level, (0, MOST_LEVEL))
+        if self.max_usd is not None:
+            fields.number("cvar", "max_usd", self.max_usd, (0, 1e12))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRange:
+    """Offers whose prices may rise, each by so much at most; "*" in a name stands for anything."""
+
+    provider: str = ANY
+    region: str = ANY
+    node: str = ANY
+    option: str = ANY
+    up_percent: float
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name in ("provider", "region", "node", "option"):
+            fields.text("uncertain prices", name, getattr(self, name))
+        fields.number("uncertain prices", "up_percent", self.up_percent, (0, 1000))
+
+    def matches(self, names: tuple[str, str, str, str]) -> bool:
+        """Whether it holds for an offer of this provider, region, node and option."""
+        patterns = (self.provider, self.region, self.node, self.option)
+        return all(fnmatchcase(name, pattern) for name, pattern in zip(names, patterns, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +118,7 @@ class NamedLimits:
     upfront_max_usd: float | None = None
     carbon_max_kg: float | None = None
     carbon_usd_per_kg: float = 0.0
+    cvar: Cvar = field(default_factory=Cvar)
     service_levels: tuple[ServiceLevel, ...] = ()
 
     def __post_init__(self) -> None:
@@ -88,7 +132,7 @@ class NamedLimits:
         if isinstance(self.monthly_budget_usd, Sequence) and not isinstance(self.monthly_budget_usd, str):
             object.__setattr__(self, "monthly_budget_usd", tuple(self.monthly_budget_usd))
         budgets = self.monthly_budget_usd if isinstance(self.monthly_budget_usd, tuple) else (self.monthly_budget_usd,)
-        for field, values in (
+        for name, values in (
             ("monthly_budget_usd", budgets),
             ("hourly_budget_usd", (self.hourly_budget_usd,)),
             ("upfront_max_usd", (self.upfront_max_usd,)),
@@ -97,7 +141,7 @@ class NamedLimits:
         ):
             for value in values:
                 if value is not None:
-                    fields.number("limits", field, value, (0, 1e12))
+                    fields.number("limits", name, value, (0, 1e12))
         if self.carbon_usd_per_kg is None:
             raise InputError("carbon_usd_per_kg must be a number", where="limits", mend="leave it out for none")
 
@@ -132,7 +176,46 @@ def resolve(wanted: NamedLimits, catalog: Catalog, pools: Pools, periods: int, a
         carbon_max_g=None if wanted.carbon_max_kg is None else int(exact(wanted.carbon_max_kg) * 1000),
         carbon_micro_usd_per_kg=to_micro(str(wanted.carbon_usd_per_kg)),
         accounting=accounting,
+        cvar_level=exact(wanted.cvar.level),
+        cvar_max_micro_usd=_micro(wanted.cvar.max_usd),
     )
+
+
+def unserved(wanted: NamedLimits, problem: Problem) -> tuple[UnservedLimit, ...]:
+    """Limits on the tails of unserved units, as units of the whole horizon; shares are of the expected demand."""
+    w, s, blocks = problem.workloads, problem.sources, problem.blocks
+    names, made = w.name.tolist(), []
+    hours = [p * int(h) for p, h in zip(blocks.block_probability(), blocks.total_hours, strict=True)]
+    for level in (x for x in wanted.service_levels if x.max_unserved_cvar is not None):
+        k = names.index(level.workload)
+        if w.must_serve[k]:
+            mend = "give it unserved_usd_per_unit, or leave out max_unserved_cvar"
+            raise InputError(f"all of {level.workload!r} must be served", where="service_levels", mend=mend)
+        asked = sum(
+            (h * int(u) for h, u in zip(hours, s.units_per_hour[s.workload == k].sum(axis=0), strict=True)), Fraction(0)
+        )
+        asked += int(s.total_units[s.workload == k].sum())
+        most = exact(level.max_unserved_cvar or 0) * asked
+        made.append(UnservedLimit(workload=k, level=exact(level.level), max_units=int(most)))
+    return tuple(made)
+
+
+def uncertain(ranges: Sequence[PriceRange], problem: Problem) -> tuple[tuple[int, Fraction], ...]:
+    """Offers not owned already whose prices may rise, and by what share: the most of the ranges that name them."""
+    o, rises = problem.offers, dict[int, Fraction]()
+    names = [tuple(name.split("/", 2)) for name in problem.pool_names.tolist()]
+    for wanted in ranges:
+        rows = [
+            k
+            for k in range(len(o.pool))
+            if not o.owned_nodes[k] and wanted.matches((*names[o.pool[k]], str(o.option[k])))
+        ]
+        if not rows:
+            said = f"{wanted.provider}/{wanted.region}/{wanted.node} {wanted.option}"
+            raise InputError(f"no offer is named {said!r:.120}", where="prices.uncertain", mend="* stands for any name")
+        for k in rows:
+            rises[k] = max(rises.get(k, Fraction(0)), exact(wanted.up_percent) / 100)
+    return tuple(sorted(rises.items()))
 
 
 def _micro(usd: float | None) -> int | None:

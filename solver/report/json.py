@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from ..errors import InputError
 from ..money import to_micro, to_usd
-from ..plan import TABLES, Certificate, CertificateKind, Plan, Provenance, Termination
+from ..plan import TABLES, Bounded, Certificate, CertificateKind, Plan, Provenance, Termination
 from ..table import Table
 from . import cells
 
@@ -29,7 +29,7 @@ _HEAD = (
     *("schema", "name", "termination", "certificate", "provenance"),
     *("periods", "block_hours", "accounting", "total_usd"),
 )
-_CERTIFICATE = ("kind", "lower_usd", "upper_usd")
+_CERTIFICATE = ("kind", "lower_usd", "upper_usd", "bounds")
 _PROVENANCE = tuple(Provenance.__dataclass_fields__)
 _MONEY = re.compile(r"-?\d{1,13}(\.\d{1,6})?", re.ASCII)
 _FRACTION = re.compile(r"-?\d{1,400}(/[1-9]\d{0,399})?", re.ASCII)
@@ -52,6 +52,7 @@ def to_json(plan: Plan) -> str:
             "kind": plan.certificate.kind,
             "lower_usd": _money(plan.certificate.lower_micro_usd),
             "upper_usd": _money(plan.certificate.upper_micro_usd),
+            "bounds": plan.certificate.bounds,
         },
         "provenance": {name: getattr(p, name) for name in _PROVENANCE} | {"warnings": list(p.warnings)},
         "periods": list(plan.periods),
@@ -86,6 +87,7 @@ def from_json(text: str | bytes) -> Plan:
             kind=cast("CertificateKind", kind),
             lower_micro_usd=_micro(certificate["lower_usd"], "certificate.lower_usd"),
             upper_micro_usd=_micro(certificate["upper_usd"], "certificate.upper_usd"),
+            bounds=cast("Bounded", _choice(certificate["bounds"], "certificate.bounds", get_args(Bounded))),
         ),
         provenance=_provenance(root["provenance"]),
         periods=tuple(_text(v, f"periods[{i}]") for i, v in enumerate(_list(root["periods"], "periods"))),

@@ -32,6 +32,8 @@ def show(plan: Plan, console: Console) -> None:
             console.print(plain_text(f"{len(plan.fleet) - MOST_ROWS} more rows: --out writes them all", "dim"))
         if len(plan.ways):
             console.print(_ways(plan))
+        if len(plan.risk):
+            console.print(_risk(plan))
         style = "bold green" if plan.certificate.kind == "proved" else "bold yellow"
         console.print(plain_text(words.certificate(plan), style))
         console.print(plain_text(words.stopped(plan), "dim"), plain_text(words.accounting(plan), "dim"))
@@ -49,6 +51,15 @@ def _fleet(plan: Plan, *, wide: bool) -> RichTable:
     table = grid([(head, key in right) for head, key in heads])
     for row in fleet_rows(plan)[:MOST_ROWS]:
         table.add_row(*(plain_text(row[key]) for _, key in heads))
+    return table
+
+
+def _risk(plan: Plan) -> RichTable:
+    """What the horizon costs when things go otherwise."""
+    table = grid([("Cost over the horizon", False), ("$", True), ("", False)])
+    for r in plan.risk.records():
+        name, detail = plain_text(words.sentence(r["measure"])), plain_text(r["detail"], "dim")
+        table.add_row(name, plain_text(words.usd(r["micro_usd"], 0)), detail)
     return table
 
 

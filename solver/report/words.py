@@ -97,6 +97,11 @@ def certificate(plan: Plan) -> str:
     gap, lower = plan.certificate.gap * 100, usd(plan.certificate.lower_micro_usd)
     shown = "less than 0.01\u00a0%" if 0 < gap < 0.01 else percent(gap, 2 if gap < 0.1 else 1)  # noqa: PLR2004
     rest = "this plan costs exactly that." if gap == 0 else f"gap {shown}."
+    if plan.certificate.bounds == "objective":
+        rest = (
+            f"this plan's is {usd(plan.certificate.upper_micro_usd)}, {rest}" if gap else "this plan's is exactly that."
+        )
+        return f"Proved: no plan over these offers has an objective (see the table of risk) below {lower}; {rest}"
     return f"Proved: no plan over these offers costs less than {lower}; {rest}"
 
 

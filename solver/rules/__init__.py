@@ -12,6 +12,8 @@ from .on_demand import OnDemand
 from .outage import Outage
 from .quota import Quota
 from .residency import Residency
+from .risk import Risk
+from .robust import Robust
 from .spot import Spot
 from .transfer import Transfer
 from .upfront import Upfront
@@ -33,6 +35,8 @@ RULES: tuple[Rule, ...] = (
     Upfront(),
     Transfer(),
     Carbon(),
+    Risk(),  # after all that costs
+    Robust(),
 )
 
 __all__ = ["RULES", "Books", "Rule", "Violation"]

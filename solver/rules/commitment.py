@@ -95,19 +95,19 @@ class Commitment(Rule):
             rate = nodes * int(o.micro_usd_per_hour[offer])
             hourly = [Fraction(rate * int(paid)) for paid in o.paid_hours[offer]]
             yield from charged("compute", problem, offer, hourly, used)
-            yield from charged("upfront", problem, offer, self._upfront(problem, offer, nodes), used)
+            yield from charged("upfront", problem, offer, upfront_owed(problem, offer, nodes), used)
 
-    def _upfront(self, problem: Problem, offer: int, nodes: int) -> list[Fraction]:
-        """Part of the upfront payment in each month: by its hours of the term, or all when the term starts (cash)."""
-        o = problem.offers
-        once, months = nodes * int(o.upfront_micro_usd[offer]), [int(h) for h in o.paid_hours[offer]]
-        if problem.limits.accounting == "amortised":
-            return [Fraction(once * h, max(1, int(o.term_hours[offer]))) for h in months]
-        paid_before = bool(o.owned_nodes[offer])
-        return [
-            Fraction(once) if h and not paid_before and not any(months[:m]) else Fraction(0)
-            for m, h in enumerate(months)
-        ]
+
+def upfront_owed(problem: Problem, offer: int, nodes: int) -> list[Fraction]:
+    """Part of the upfront payment in each month: by its hours of the term, or all when the term starts (cash)."""
+    o = problem.offers
+    once, months = nodes * int(o.upfront_micro_usd[offer]), [int(h) for h in o.paid_hours[offer]]
+    if problem.limits.accounting == "amortised":
+        return [Fraction(once * h, max(1, int(o.term_hours[offer]))) for h in months]
+    paid_before = bool(o.owned_nodes[offer])
+    return [
+        Fraction(once) if h and not paid_before and not any(months[:m]) else Fraction(0) for m, h in enumerate(months)
+    ]
 
 
 def upfront_by_month(problem: Problem, offers: Array) -> list[list[Fraction]]:

@@ -16,10 +16,11 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from costdata import Catalog
 
+    from ..calendar import Scenario
     from ..problem import Problem
     from .model import Spec
     from .reader import Document
@@ -97,6 +98,15 @@ def _parse(document: Document) -> tuple[Spec, dict[str, Any]]:
     return spec, model.model_dump(mode="json", exclude_none=True)
 
 
+def _scenarios(spec: Spec) -> Sequence[Scenario]:
+    """Those given, or those of a forecast."""
+    from ..enumerate.forecast import drawn
+
+    if spec.demand_forecast is None:
+        return spec.scenarios
+    return drawn(spec.demand_forecast, [w.name for w in spec.workloads if w.kind == "serving"])
+
+
 def _message(error: InputError, place: tuple[Any, ...]) -> str:
     """Of a fault inside a workload, what is said besides the workload's name."""
     inner = error.where.rpartition(": ")[2] if ": " in error.where else ""
@@ -138,8 +148,11 @@ def _problem(
             horizon=spec.horizon,
             options=prices.options,
             limits=spec.limits,
-            scenarios=spec.scenarios,
+            scenarios=_scenarios(spec),
             outages=spec.outages,
+            risk_weight=spec.risk_weight,
+            price_ranges=prices.uncertain,
+            robust_budget=prices.robust_budget,
             commitment_starts=spec.commitment_starts,
             accounting=spec.accounting,
             provenance={"spec": canonical, "overrides": used or ""},

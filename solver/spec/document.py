@@ -22,10 +22,14 @@ TITLES = {
     "Batch": ("workloads: kind batch", "Requests to finish in a window, without latency targets."),
     "NamedLimits": ("limits", ""),
     "NamedQuota": ("quotas of limits", ""),
+    "Cvar": ("cvar of limits", ""),
     "ServiceLevel": ("service_levels of limits", ""),
     "Scenario": ("scenarios", ""),
     "WorkloadFactor": ("demand_factors of scenarios", ""),
+    "Forecast": ("demand_forecast", "Scenarios of demand, drawn."),
+    "Growth": ("growth of demand_forecast", ""),
     "NamedOutage": ("outages", ""),
+    "PriceRange": ("uncertain of prices", ""),
 }
 
 

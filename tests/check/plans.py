@@ -8,6 +8,7 @@ import numpy as np
 
 from solver.assemble import tables
 from solver.bill import Decision, make_bill
+from solver.engine.guard import measures
 from solver.plan import Certificate, Plan, Provenance
 from solver.problem import COMMITMENT, FIRM, ON_DEMAND
 from solver.reach import reachable
@@ -26,10 +27,13 @@ def plan_of(problem: Problem, decision: Decision, rules: Sequence[Rule] = RULES)
     """The plan of a decision, billed by some rules and checked by none."""
     lines = make_bill(problem, decision, rules)
     total = sum(lines["micro_usd"].tolist()) if len(lines) else 0
+    bounds: Any = "bill" if problem.limits.objective_is_bill else "objective"
+    if bounds == "objective":
+        total = round(measures(problem, decision).objective)
     return Plan(
         name=problem.name,
         termination="optimal",
-        certificate=Certificate(kind="proved", lower_micro_usd=total, upper_micro_usd=total),
+        certificate=Certificate(kind="proved", lower_micro_usd=total, upper_micro_usd=total, bounds=bounds),
         provenance=Provenance(
             version="", problem_digest=problem.digest(), catalog_digest="", as_of="", seed=0, engine="none",
             deterministic=True, seconds=0.0, spec="", overrides="",

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"([a-z ]+)(?:\[(.*)\])?")
 MICRO = 10**6
+SINGLE = {
+    "hourly budget": ("hourly_budget_micro_usd", MICRO),
+    "upfront cash": ("upfront_max_micro_usd", MICRO),
+    "cvar": ("cvar_max_micro_usd", MICRO),
+    "carbon": ("carbon_max_g", 1000),
+}
 
 
 class Row(NamedTuple):
@@ -60,12 +66,13 @@ def _relaxed(problem: Problem, row: Row) -> Problem:
         pairs = zip(problem.blocks.periods, limits.monthly_budget_micro_usd, strict=True)
         months = tuple(None if usd is None else usd + by * MICRO * (p == name) for p, usd in pairs)
         limits = dataclasses.replace(limits, monthly_budget_micro_usd=months)
-    elif kind == "hourly budget":
-        limits = dataclasses.replace(limits, hourly_budget_micro_usd=(limits.hourly_budget_micro_usd or 0) + by * MICRO)
-    elif kind == "upfront cash":
-        limits = dataclasses.replace(limits, upfront_max_micro_usd=(limits.upfront_max_micro_usd or 0) + by * MICRO)
-    elif kind == "carbon":
-        limits = dataclasses.replace(limits, carbon_max_g=(limits.carbon_max_g or 0) + by * 1000)
+    elif kind in SINGLE:
+        field, unit = SINGLE[kind]
+        one: dict[str, Any] = {field: (getattr(limits, field) or 0) + by * unit}
+        limits = dataclasses.replace(limits, **one)
+    elif kind == "unserved cvar":
+        tails = tuple(dataclasses.replace(u, max_units=u.max_units + by * (u.workload == w)) for u in limits.unserved)
+        limits = dataclasses.replace(limits, unserved=tails)
     elif kind.startswith("spot share"):
         field = "max_" + kind.replace(" ", "_")
         changes = {field: _at(getattr(work, field), w, getattr(work, field)[w] + Fraction(by, 100))}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from solver.plan import Plan
-from solver.problem import Limits, Problem, Quota
+from solver.problem import Limits, Problem, Quota, UnservedLimit
 from solver.solve import solve
 from solver.table import Table
 from tests.check.by_hand import Place, Work, commitment, make, on_demand, spot
@@ -103,6 +103,31 @@ def test_upfront_cash_short_by_exactly_so_many_dollars() -> None:
     row = only(make(offers=[commitment(0, upfront=30 * USD)], work=[BUSY], hours=HOURS, limits=limits))
     assert row[:3] == ("upfront cash", "dollars", 60)
     assert "$300 needed, $240 allowed" in row.detail
+
+
+def two_futures(limits: Limits, **work: Any) -> Problem:
+    """Five nodes, or with a chance of one in four seven, for ten hours at two dollars."""
+    return make(
+        offers=[on_demand(2 * USD)], work=[Work(demand=(50, 70), price=10 * USD, **work)], hours=((10,), (10,)),
+        scenario=[0, 1], probability=(Fraction(3, 4), Fraction(1, 4)), limits=limits,
+    )  # fmt: skip
+
+
+def test_the_tail_of_the_cost_short_by_exactly_so_many_dollars() -> None:
+    """The worst half is the dear future and as much of the other: 120 dollars on average."""
+    row = only(two_futures(Limits(cvar_level=Fraction(1, 2), cvar_max_micro_usd=110 * USD), must=True))
+    assert row[:3] == ("cvar", "dollars", 10)
+    assert "$120 needed in the worst futures, $110 allowed" in row.detail
+
+
+def test_a_tail_of_unserved_units_under_a_quota() -> None:
+    """Six nodes at most: ten units an hour stay unserved in the worst quarter, 100 in all; 60 are allowed."""
+    unserved = (UnservedLimit(workload=0, level=Fraction(3, 4), max_units=60),)
+    problem = two_futures(Limits(quotas=(quota(6),), unserved=unserved))
+    rows = conflicts(problem)
+    assert [r[:3] for r in rows] == [("unserved cvar[a]", "requests", 40)]
+    assert not has_plan(problem)
+    assert has_plan(relaxed(problem, rows))
 
 
 def test_the_worst_scenario_sets_a_budget() -> None:

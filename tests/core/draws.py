@@ -100,7 +100,7 @@ def drawn(seed: int) -> Problem:
     if turn % 2:
         kind = tiny(kind, job=bool(kind.runs[1] or kind.batches[1]) and turn % 4 == 1)
     made = draw(np.random.default_rng([seed, 20270301]), kind, few=bool(turn % 2), name=f"{seed}")
-    return _limited(made, kind.limit, np.random.default_rng([seed, 1])) if kind.limit else made
+    return limited(made, kind.limit, np.random.default_rng([seed, 1])) if kind.limit else made
 
 
 def draw(rng: Any, kind: Kind, *, few: bool, name: str) -> Problem:
@@ -331,7 +331,7 @@ class _Draw:
         )
 
 
-def _limited(problem: Problem, limit: str, rng: Any) -> Problem:
+def limited(problem: Problem, limit: str, rng: Any) -> Problem:
     """The problem with limits at what its optimum uses, a micro-dollar or gram below, or well below."""
     best, f = optimum(problem), Facts(problem)
     if best.choice is None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 from solver.problem import Problem
 
-from .exact import Facts
+from .exact import Facts, tail
 
 MOST_TRIES = 10_000
 MANY = 200
@@ -30,6 +31,9 @@ class _Way:
     micro_usd: Fraction
     uses: Vector  # payments of each month with a budget, then grams
     done: tuple[int, ...]  # units of each job
+    left: tuple[int, ...] = ()  # units of each workload whose unserved units are limited
+    paid: Fraction = Fraction(0)  # micro-dollars if its scenario comes for sure
+    spent: Vector = ()  # expected on each offer whose price may rise
 
 
 def optimum(problem: Problem) -> Fraction | None:
@@ -90,7 +94,7 @@ def _most(f: Facts, k: int) -> int:
 
 def _cheapest(f: Facts, usable: list[int], held: dict[int, int], purse: _Purse) -> Fraction | None:
     """The best whole of all blocks, with these commitments and places."""
-    fixed = sum((n * sum(f.held_price(k)) for k, n in held.items()), Fraction(0))
+    fixed = sum((n * sum(f.held_price(k), Fraction(0)) for k, n in held.items()), Fraction(0))
     paid = [sum((n * f.held_price(k)[m] for k, n in held.items()), Fraction(0)) for m in _budgets(f)]
     blocks = []
     for b in f.blocks:
@@ -101,24 +105,71 @@ def _cheapest(f: Facts, usable: list[int], held: dict[int, int], purse: _Purse) 
     purse.pay(math.prod(map(len, blocks)))
     best: Fraction | None = None
     for chosen in product(*blocks):
-        total = fixed + sum(way.micro_usd for way in chosen)
-        if best is None or total < best:
+        total = fixed + sum((way.micro_usd for way in chosen), Fraction(0))
+        if best is None or total < best:  # no objective is below the expected cost
             penalty = _penalty(f, chosen, paid)
-            if penalty is not None and (best is None or total + penalty < best):
-                best = total + penalty
+            if penalty is not None:
+                guarded = _guarded(f, chosen, held, fixed, total, penalty)
+                if guarded is not None and (best is None or guarded < best):
+                    best = guarded
     return best
 
 
-def _penalty(f: Facts, chosen: tuple[_Way, ...], paid: list[Fraction]) -> Fraction | None:
-    """Expected penalty of jobs not done; None when what the blocks do together breaks a limit.
+def _guarded(
+    f: Facts, chosen: tuple[_Way, ...], held: dict[int, int], fixed: Fraction, total: Fraction, penalty: list[int]
+) -> Fraction | None:
+    """The objective of ways of all blocks, with the penalty of jobs in each scenario; None beyond a limit on a tail."""
+    limits, share = f.problem.limits, f.problem.blocks.probability
+    total += sum((p * n for p, n in zip(share, penalty, strict=True)), Fraction(0))
+    if not limits.guarded:
+        return total
+    by_scenario = [Fraction(n) for n in penalty]
+    for way, s in zip(chosen, f.scenario, strict=True):
+        by_scenario[s] += way.paid
+    cost = tail(f.problem, by_scenario, limits.cvar_level, fixed)
+    if limits.cvar_max_micro_usd is not None and cost > limits.cvar_max_micro_usd:
+        return None
+    for i, u in enumerate(limits.unserved):
+        units = [Fraction(0) for _ in share]
+        for way, s, b in zip(chosen, f.scenario, f.blocks, strict=True):
+            units[s] += way.left[i] * f.total_hours[b]
+        units = [n + k for n, k in zip(units, _jobs_left(f, chosen, u.workload), strict=True)]
+        if tail(f.problem, units, u.level) > u.max_units:
+            return None
+    return total + limits.risk_weight * (cost - total) + _rise(f, chosen, held)
+
+
+def _jobs_left(f: Facts, chosen: tuple[_Way, ...], w: int) -> list[int]:
+    """Units of a workload's jobs left in each scenario."""
+    made = [0] * len(f.scenarios)
+    for i, d in enumerate(d for d in f.sources if f.total[d]):
+        for s in filter(f.works, f.scenarios):
+            done = sum(way.done[i] for way, at in zip(chosen, f.scenario, strict=True) if at == s)
+            made[s] += max(0, f.total[d] - done) if f.workload_of[d] == w else 0
+    return made
+
+
+def _rise(f: Facts, chosen: tuple[_Way, ...], held: dict[int, int]) -> Fraction:
+    limits = f.problem.limits
+    if not limits.robust_budget:
+        return Fraction(0)
+    spent = [sum((way.spent[i] for way in chosen), Fraction(0)) for i in range(len(limits.uncertain))]
+    for i, (offer, share) in enumerate(limits.uncertain):
+        if offer in held and not f.owned[offer]:
+            spent[i] += share * held[offer] * sum(f.held_price(offer), Fraction(0))
+    return sum(sorted(spent, reverse=True)[: limits.robust_budget], Fraction(0))
+
+
+def _penalty(f: Facts, chosen: tuple[_Way, ...], paid: list[Fraction]) -> list[int] | None:
+    """Penalty of jobs not done in each scenario; None when what the blocks do together breaks a limit.
 
     `paid` is what commitments take of each month with a budget.
     """
-    limits, penalty = f.problem.limits, Fraction(0)
+    limits, penalty = f.problem.limits, []
     if limits.carbon_max_g is not None and sum(way.uses[-1] for way in chosen) > limits.carbon_max_g:
         return None
     budgets = [usd for usd in limits.monthly_budget_micro_usd if usd is not None]
-    for s, probability in enumerate(f.problem.blocks.probability):
+    for s in f.scenarios:
         mine = [way for way, at in zip(chosen, f.scenario, strict=True) if at == s]
         for i, budget in enumerate(budgets if f.works(s) else ()):
             if paid[i] + sum(way.uses[i] for way in mine) > budget:
@@ -126,7 +177,7 @@ def _penalty(f: Facts, chosen: tuple[_Way, ...], paid: list[Fraction]) -> Fracti
         undone = _undone(f, mine) if f.works(s) else 0
         if undone is None:
             return None
-        penalty += probability * undone
+        penalty.append(undone)
     return penalty
 
 
@@ -158,12 +209,26 @@ def _ways(f: Facts, usable: list[int], held: dict[int, int], b: int, purse: _Pur
         rate += sum(n * f.replica_price(c) for c, n in running.items())
         grams = sum((n * f.grams(c) for c, n in running.items()), Fraction(0)) * f.weight[b]
         carbon = sum((n * f.carbon_price(c) for c, n in running.items()), Fraction(0))
-        for moved, penalty, done in _services(f, running, b, purse):
+        spent = _spent(f, running, bought, b)
+        for moved, penalty, done, left in _services(f, running, b, purse):
             yield _Way(
                 micro_usd=(rate + carbon + moved + penalty) * f.weight[b],
+                left=left,
+                paid=(rate + carbon + moved + penalty) * f.total_hours[b],
+                spent=spent,
                 uses=(*((rate + moved) * hours[m] for m in months), grams),
                 done=tuple(units * f.total_hours[b] for units in done),
             )
+
+
+def _spent(f: Facts, running: dict[int, int], bought: dict[int, int], b: int) -> Vector:
+    """Expected rise of each offer whose price may rise, by what a block buys of it."""
+    made = []
+    for offer, share in f.problem.limits.uncertain:
+        paid = sum(n * f.price[offer] for q, n in bought.items() if f.on_demand[q] == offer)
+        paid += sum(n * f.replica_price(c) for c, n in running.items() if f.is_spot[c] and f.spot[f.pool[c]] == offer)
+        made.append(share * paid * f.weight[b])
+    return tuple(made)
 
 
 def _bought(f: Facts, running: dict[int, int], held: dict[int, int], b: int) -> dict[int, int] | None:
@@ -205,14 +270,19 @@ def _allowed(f: Facts, running: dict[int, int], bought: dict[int, int], held: di
 
 def _services(
     f: Facts, running: dict[int, int], b: int, purse: _Purse
-) -> Iterator[tuple[Fraction, Fraction, tuple[int, ...]]]:
-    """Every way to serve with these replicas: transfer and penalty an hour, and units an hour of each job."""
+) -> Iterator[tuple[Fraction, Fraction, tuple[int, ...], tuple[int, ...]]]:
+    """Every way to serve with these replicas: transfer and penalty an hour, units an hour of each job.
+
+    Last come the units an hour left of each workload whose unserved units are limited.
+    """
     room = {c: n * f.capacity[c] for c, n in running.items() if n}
     jobs = [d for d in f.sources if f.total[d]]
 
-    def serve(d: int, left: dict[int, int]) -> Iterator[tuple[Fraction, Fraction, tuple[int, ...]]]:
+    limited = [u.workload for u in f.problem.limits.unserved]
+
+    def serve(d: int, left: dict[int, int]) -> Iterator[tuple[Fraction, Fraction, tuple[int, ...], tuple[int, ...]]]:
         if d == len(f.sources):
-            yield Fraction(0), Fraction(0), ()
+            yield Fraction(0), Fraction(0), (), (0,) * len(limited)
             return
         where = [c for c in left if f.window[d][b] and f.reaches(d, c)]
         asked = f.asked(d, b)
@@ -223,8 +293,10 @@ def _services(
             rest = left | {c: left[c] - n for c, n in zip(where, units, strict=True)}
             moved = sum((n * f.transfer(d, c) for c, n in zip(where, units, strict=True)), Fraction(0))
             penalty = Fraction(0 if d in jobs else short * f.penalty[f.workload_of[d]])
-            for other, more, done in serve(d + 1, rest):
-                yield moved + other, penalty + more, ((sum(units), *done) if d in jobs else done)
+            own = 0 if d in jobs else short
+            for other, more, done, unserved in serve(d + 1, rest):
+                missed = tuple(n + own * (w == f.workload_of[d]) for n, w in zip(unserved, limited, strict=True))
+                yield moved + other, penalty + more, ((sum(units), *done) if d in jobs else done), missed
 
     yield from serve(0, room)
 
@@ -235,7 +307,7 @@ def _splits(f: Facts, d: int, most: dict[int, int], asked: int, purse: _Purse) -
     A flow on its own goes where moving is cheapest first, as long as that costs less than leaving it or it must go.
     """
     count = math.prod(n + 1 for n in most.values())
-    if count <= MANY or len(f.sources) > 1 or f.total[d] or _budgets(f):
+    if count <= MANY or len(f.sources) > 1 or f.total[d] or _budgets(f) or f.problem.limits.unserved:
         purse.pay(count)
         yield from product(*(range(n + 1) for n in most.values()))
         return
@@ -249,9 +321,9 @@ def _splits(f: Facts, d: int, most: dict[int, int], asked: int, purse: _Purse) -
 
 def _undominated(ways: list[_Way]) -> list[_Way]:
     """The ways that no other is at least as good as in every respect."""
-    cheapest: dict[tuple[Vector, tuple[int, ...]], _Way] = {}
+    cheapest: dict[tuple[Any, ...], _Way] = {}
     for way in ways:
-        key = (way.uses, way.done)
+        key = (way.uses, way.done, way.left, way.spent)
         if key not in cheapest or way.micro_usd < cheapest[key].micro_usd:
             cheapest[key] = way
     kept: list[_Way] = []
@@ -267,5 +339,7 @@ def _as_good(a: _Way, b: _Way) -> bool:
     return (
         a.micro_usd <= b.micro_usd
         and all(x <= y for x, y in zip(a.uses, b.uses, strict=True))
+        and all(x <= y for x, y in zip(a.left, b.left, strict=True))
+        and all(x <= y for x, y in zip(a.spent, b.spent, strict=True))
         and all(x >= y for x, y in zip(a.done, b.done, strict=True))
     )

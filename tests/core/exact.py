@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -215,6 +216,79 @@ def cost(facts: Facts, x: Choice) -> Fraction:
     for (d, at), n in x.left.items():
         total += n * f.penalty[f.workload_of[d]] * (f.problem.blocks.probability[at] if f.total[d] else weight[at])
     return total
+
+
+def futures(problem: Problem) -> tuple[list[Fraction], list[list[Fraction]]]:
+    """Probability of each future, and the share of its time in each scenario."""
+    if problem.outages is not None:
+        return list(problem.outages.probability), [list(row) for row in problem.outages.share]
+    count = len(problem.blocks.probability)
+    return list(problem.blocks.probability), [[Fraction(int(i == k)) for k in range(count)] for i in range(count)]
+
+
+def scenario_costs(facts: Facts, x: Choice) -> tuple[Fraction, list[Fraction]]:
+    """Micro-dollars of commitments, and of the rest in each scenario if it lasts the whole horizon."""
+    f, made = facts, [Fraction(0)] * len(facts.problem.blocks.probability)
+    held = sum((n * sum(f.held_price(k), Fraction(0)) for k, n in x.held.items()), Fraction(0))
+    for (o, b), n in x.bought.items():
+        made[f.scenario[b]] += n * f.price[o] * f.total_hours[b]
+    for (c, b), n in x.replicas.items():
+        made[f.scenario[b]] += n * (f.replica_price(c) + f.carbon_price(c)) * f.total_hours[b]
+    for (d, c, b), n in x.served.items():
+        made[f.scenario[b]] += n * f.transfer(d, c) * f.total_hours[b]
+    for (d, at), n in x.left.items():
+        penalty = n * f.penalty[f.workload_of[d]]
+        made[at if f.total[d] else f.scenario[at]] += penalty if f.total[d] else penalty * f.total_hours[at]
+    return held, made
+
+
+def left_in_scenarios(facts: Facts, x: Choice, w: int) -> list[Fraction]:
+    """Units of a workload left in each scenario."""
+    made = [Fraction(0)] * len(facts.problem.blocks.probability)
+    for (d, at), n in x.left.items():
+        if facts.workload_of[d] == w:
+            made[at if facts.total[d] else facts.scenario[at]] += n if facts.total[d] else n * facts.total_hours[at]
+    return made
+
+
+def tail(problem: Problem, by_scenario: list[Fraction], level: Fraction, fixed: Fraction = Fraction(0)) -> Fraction:
+    """Mean over the worst futures that have the probability 1 − level: the least η + E(cost − η)⁺ ÷ (1 − level)."""
+    probability, share = futures(problem)
+    cost = [fixed + sum((t * v for t, v in zip(row, by_scenario, strict=True)), Fraction(0)) for row in share]
+
+    def at(eta: Fraction) -> Fraction:
+        beyond = (p * max(c - eta, Fraction(0)) for p, c in zip(probability, cost, strict=True))
+        return eta + sum(beyond, Fraction(0)) / (1 - level)
+
+    return min(map(at, cost))
+
+
+def rise(facts: Facts, x: Choice) -> Fraction:
+    """What the dearest choice of offers whose prices may rise adds, by trying all choices."""
+    f, limits = facts, facts.problem.limits
+    if not limits.robust_budget:
+        return Fraction(0)
+    spent = []
+    for offer, share in limits.uncertain:
+        by_hour = sum((n * f.price[o] * f.weight[b] for (o, b), n in x.bought.items() if o == offer), Fraction(0))
+        for (c, b), n in x.replicas.items():
+            if f.is_spot[c] and f.spot[f.pool[c]] == offer:
+                by_hour += n * f.replica_price(c) * f.weight[b]
+        if offer in x.held and not f.owned[offer]:
+            by_hour += x.held[offer] * sum(f.held_price(offer), Fraction(0))
+        spent.append(share * by_hour)
+    chosen = combinations(spent, min(limits.robust_budget, len(spent)))
+    return max((sum(some, Fraction(0)) for some in chosen), default=Fraction(0))
+
+
+def objective(facts: Facts, x: Choice) -> Fraction:
+    """Exact micro-dollars of what is to be least."""
+    limits = facts.problem.limits
+    made = cost(facts, x) + rise(facts, x)
+    if limits.risk_weight:
+        held, by_scenario = scenario_costs(facts, x)
+        made += limits.risk_weight * (tail(facts.problem, by_scenario, limits.cvar_level, held) - cost(facts, x))
+    return made
 
 
 def payments(facts: Facts, x: Choice, month: int, scenario: int) -> Fraction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 from unittest.mock import patch
 
 from solver.assemble import tables
@@ -18,7 +19,7 @@ from solver.problem import Problem
 from solver.rules import RULES
 
 from . import enumeration, second_engine
-from .exact import Facts, choice_of, cost
+from .exact import Facts, choice_of, cost, objective
 
 LIMIT_S = 60.0
 FLOAT = Fraction(1, 10**9)  # of a bound: what it may owe to floating point
@@ -39,11 +40,14 @@ def plan_of(problem: Problem, outcome: Outcome) -> Plan:
     assert outcome.decision is not None
     lines = make_bill(problem, outcome.decision, RULES)
     total = sum(lines["micro_usd"].tolist()) if len(lines) else 0
+    bounds: Any = "bill" if problem.limits.objective_is_bill else "objective"
+    if bounds == "objective":
+        total = round(objective(Facts(problem), choice_of(outcome.decision)))
     lower = min(total, max(0, math.floor(outcome.bound * 1e6))) if math.isfinite(outcome.bound) else 0
     return Plan(
         name=problem.name,
         termination=outcome.termination,
-        certificate=Certificate(kind="proved", lower_micro_usd=lower, upper_micro_usd=total),
+        certificate=Certificate(kind="proved", lower_micro_usd=lower, upper_micro_usd=total, bounds=bounds),
         provenance=Provenance(
             version="", problem_digest="", catalog_digest="", as_of="", seed=0, engine="", deterministic=False,
             seconds=0.0, spec="", overrides="",
@@ -99,7 +103,9 @@ def judge(problem: Problem, *, exact: bool = True, large: bool = False) -> Verdi
     except InputError as error:
         return Verdict(None, known, proved, enumerated, faults, refused=str(error))
     facts, choice = Facts(problem), choice_of(outcome.decision)
-    engine = cost(facts, choice)
+    engine = objective(facts, choice)
+    if abs(plan.total_micro_usd - cost(facts, choice)) > Fraction(len(plan.cost_lines), 2):
+        faults.append(f"billed {plan.total_micro_usd}, costs {float(cost(facts, choice)):.6f}")
     faults += [f"{n} replicas of {c} in {b}" for (c, b), n in choice.replicas.items() if n > facts.enough[c][b]]
     faults += _plan_faults(problem, plan, engine, exact=exact)
     if proved:
@@ -110,8 +116,8 @@ def judge(problem: Problem, *, exact: bool = True, large: bool = False) -> Verdi
 def _plan_faults(problem: Problem, plan: Plan, engine: Fraction, *, exact: bool) -> list[str]:
     """What is wrong with a plan by itself."""
     found = [str(v) for v in check(problem, plan)]
-    if abs(plan.total_micro_usd - engine) > Fraction(len(plan.cost_lines), 2):
-        found.append(f"billed {plan.total_micro_usd}, costs {float(engine):.6f}")
+    if abs(plan.certificate.upper_micro_usd - engine) > Fraction(len(plan.cost_lines), 2) + 1:
+        found.append(f"said to be {plan.certificate.upper_micro_usd}, is {float(engine):.6f}")
     if exact and plan.termination != "optimal":
         found.append(f"ended with {plan.termination!r}")
     return found
@@ -149,7 +155,8 @@ def _surplus(problem: Problem) -> Fraction:
     """
     jobs = problem.sources.total_units > 0
     dearest = problem.sources.transfer_pico_usd_per_unit[jobs].max(axis=1, initial=0).sum()
-    return Fraction(int(dearest) * int(problem.blocks.total_hours.max()), 10**6)
+    tail = 1 - problem.limits.cvar_level if problem.limits.risk_weight else 1
+    return Fraction(int(dearest) * int(problem.blocks.total_hours.max()), 10**6) / tail
 
 
 def _known(problem: Problem) -> tuple[Fraction | None, bool, bool, list[str]]:

@@ -11,7 +11,7 @@ from ortools.sat.python import cp_model
 
 from solver.problem import Problem
 
-from .exact import Choice, Facts, cost, whole
+from .exact import Choice, Facts, futures, objective, whole
 
 Terms = list[tuple[Any, Fraction | int]]
 
@@ -104,6 +104,7 @@ def optimum(problem: Problem, *, seconds: float = 30.0, whole_jobs: bool = True)
     _places(f, rows, x)
     _limits(f, rows, x)
     _price(f, rows, x)
+    _guards(f, rows, x)
     solver = rows.solve(seconds)
     if solver is None:
         return Optimum(None, None)
@@ -112,7 +113,7 @@ def optimum(problem: Problem, *, seconds: float = 30.0, whole_jobs: bool = True)
         return Optimum(None, micro_usd)
     found = ({k: int(solver.value(v)) for k, v in part.items()} for part in _parts(x))
     choice = Choice(*({k: n for k, n in part.items() if n} for part in found))
-    assert cost(f, choice) == micro_usd
+    assert objective(f, choice) == micro_usd
     return Optimum(choice, micro_usd)
 
 
@@ -262,3 +263,87 @@ def _price(f: Facts, rows: _Rows, x: _Columns) -> None:
     for (d, at), v in x.left.items():
         often = f.problem.blocks.probability[at] if f.total[d] else f.weight[at]
         price.append((v, f.penalty[f.workload_of[d]] * often))
+
+
+def _guards(f: Facts, rows: _Rows, x: _Columns) -> None:
+    """Tails of the cost and of unserved units, and the offers that rise."""
+    limits, count = f.problem.limits, len(f.scenarios)
+    held: Terms = [(n, sum(f.held_price(k), Fraction(0))) for k, n in x.held.items()]
+    if limits.risk_weight or limits.cvar_max_micro_usd is not None:
+        by_scenario = [_cost_of(f, x, s) for s in range(count)]
+        tail = _tail(f, rows, held, by_scenario, limits.cvar_level)
+        if limits.cvar_max_micro_usd is not None:
+            rows.at_most(tail, Fraction(limits.cvar_max_micro_usd))
+        weight = limits.risk_weight
+        rows.objective[:] = [(v, (1 - weight) * n) for v, n in rows.objective] + [(v, weight * n) for v, n in tail]
+    for u in limits.unserved:
+        left: list[Terms] = [[] for _ in range(count)]
+        for (d, at), v in x.left.items():
+            if f.workload_of[d] == u.workload:
+                left[at if f.total[d] else f.scenario[at]].append((v, 1 if f.total[d] else f.total_hours[at]))
+        rows.at_most(_tail(f, rows, [], left, u.level), u.max_units)
+    if limits.robust_budget:
+        _rise(f, rows, x)
+
+
+def _cost_of(f: Facts, x: _Columns, s: int) -> Terms:
+    """Micro-dollars of a scenario over the horizon, without commitments."""
+    made: Terms = [(n, f.price[o] * f.total_hours[b]) for (o, b), n in x.bought.items() if f.scenario[b] == s]
+    for (c, b), r in x.replicas.items():
+        if f.scenario[b] == s:
+            made.append((r, (f.replica_price(c) + f.carbon_price(c)) * f.total_hours[b]))
+    for (d, c, b), v in x.served.items():
+        if f.scenario[b] == s:
+            made.append((v, f.transfer(d, c) * x.hourly[d, b] * f.total_hours[b]))
+    for (d, at), v in x.left.items():
+        if (at if f.total[d] else f.scenario[at]) == s:
+            made.append((v, f.penalty[f.workload_of[d]] * (1 if f.total[d] else f.total_hours[at])))
+    return made
+
+
+def _tail(f: Facts, rows: _Rows, fixed: Terms, by_scenario: list[Terms], level: Fraction) -> Terms:
+    """Terms of the mean over the worst futures; the threshold is one of the futures' amounts, whole in their unit."""
+    probability, share = futures(f.problem)
+    each = [
+        [*fixed, *((v, t * n) for t, terms in zip(row, by_scenario, strict=True) for v, n in terms)] for row in share
+    ]
+    if level == 0:
+        return [(v, p * n) for p, terms in zip(probability, each, strict=True) for v, n in terms]
+    _, unit = _fit([term for terms in each for term in terms])
+    most = [sum(int(Fraction(n) / unit) * _most(v) for v, n in terms) for terms in each]
+    if max(most, default=0) >= 2**60:
+        raise Unfit(str(max(most)))
+    threshold = rows.variable(max(most, default=0))
+    tail: Terms = [(threshold, unit)]
+    for p, terms, top in zip(probability, each, most, strict=True):
+        beyond = rows.variable(top)
+        rows.at_most([*terms, (threshold, -unit), (beyond, -unit)], 0)
+        tail.append((beyond, unit * p / (1 - level)))
+    return tail
+
+
+def _most(variable: Any) -> int:
+    return int(list(variable.proto.domain)[-1])
+
+
+def _rise(f: Facts, rows: _Rows, x: _Columns) -> None:
+    """The rise of the worst choice: its dual, whose price of a choice is one of the rises, so whole in their unit."""
+    each: list[Terms] = []
+    for offer, share in f.problem.limits.uncertain:
+        terms: Terms = [(n, share * f.price[o] * f.weight[b]) for (o, b), n in x.bought.items() if o == offer]
+        for (c, b), r in x.replicas.items():
+            if f.is_spot[c] and f.spot[f.pool[c]] == offer:
+                terms.append((r, share * f.replica_price(c) * f.weight[b]))
+        if offer in x.held and not f.owned[offer]:
+            terms.append((x.held[offer], share * sum(f.held_price(offer), Fraction(0))))
+        each.append(terms)
+    _, unit = _fit([term for terms in each for term in terms])
+    most = [sum(int(Fraction(n) / unit) * _most(v) for v, n in terms) for terms in each]
+    if max(most, default=0) >= 2**60:
+        raise Unfit(str(max(most)))
+    price = rows.variable(max(most, default=0))
+    rows.objective.append((price, unit * f.problem.limits.robust_budget))
+    for terms, top in zip(each, most, strict=True):
+        beyond = rows.variable(top)
+        rows.at_most([*terms, (price, -unit), (beyond, -unit)], 0)
+        rows.objective.append((beyond, unit))

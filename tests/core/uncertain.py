@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from solver.problem import COMMITMENT, Outages, Problem
+from solver.problem import COMMITMENT, Outages, Problem, UnservedLimit
 
-from .draws import KINDS, draw, tiny
+from .draws import KINDS, draw, limited, tiny
+from .exact import Facts, left_in_scenarios, scenario_costs, tail
 from .instances import whole
+from .second_engine import optimum
 
 BASES = {
     "commitments": dataclasses.replace(KINDS["commitments"], quota=0.3),
@@ -33,6 +35,65 @@ def uncertain(seed: int) -> Problem:
         if rng.random() < 0.6:
             problem = change(problem, rng)
     return problem
+
+
+def guarded(seed: int) -> Problem:
+    """The same with scenarios, and with something to guard against: tails of the cost, of unserved units, prices."""
+    rng = np.random.default_rng([seed, 20270808])
+    problem = uncertain(seed)
+    if len(problem.blocks.probability) == 1:
+        problem = with_outages(problem, rng)
+    for change in (_budgets, _risk, _robust, _limited):
+        if rng.random() < 0.6:
+            problem = change(problem, rng)
+    return problem
+
+
+LEVELS = (Fraction(0), Fraction(1, 2), Fraction(3, 4), Fraction(9, 10))
+
+
+def _risk(problem: Problem, rng: Any) -> Problem:
+    """A weight on the worst futures."""
+    weight, level = Fraction(int(rng.integers(1, 5)), 4), LEVELS[int(rng.integers(len(LEVELS)))]
+    return _with(problem, risk_weight=weight, cvar_level=level)
+
+
+def _robust(problem: Problem, rng: Any) -> Problem:
+    """Prices of some offers that may rise."""
+    offers = np.flatnonzero(rng.random(len(problem.offers.pool)) < 0.6).tolist()
+    uncertain = tuple((k, Fraction(int(rng.integers(1, 20)), 20)) for k in offers)
+    return _with(problem, uncertain=uncertain, robust_budget=int(rng.integers(0, 3)))
+
+
+def _budgets(problem: Problem, rng: Any) -> Problem:
+    """In every other problem a budget or a limit on carbon, near what the optimum takes."""
+    kind = ("", "", "budget", "carbon")[int(rng.integers(4))]
+    return limited(problem, kind, rng) if kind else problem
+
+
+def _limited(problem: Problem, rng: Any) -> Problem:
+    """Tails limited near what the optimum without limits has."""
+    best, f = optimum(problem), Facts(problem)
+    if best.choice is None:
+        return problem
+    level = LEVELS[int(rng.integers(len(LEVELS)))]
+    changes: dict[str, Any] = {}
+    if rng.random() < 0.7:
+        held, by_scenario = scenario_costs(f, best.choice)
+        used = tail(problem, by_scenario, problem.limits.cvar_level, held)
+        changes["cvar_max_micro_usd"] = int(used * (1, Fraction(99, 100), Fraction(9, 10))[int(rng.integers(3))])
+    free = np.flatnonzero(~problem.workloads.must_serve).tolist()
+    if rng.random() < 0.7 and free:
+        w = free[int(rng.integers(len(free)))]
+        used = tail(problem, left_in_scenarios(f, best.choice, w), level)
+        changes["unserved"] = (
+            UnservedLimit(workload=w, level=level, max_units=int(used * int(rng.integers(0, 3)) / 2)),
+        )
+    return _with(problem, **changes)
+
+
+def _with(problem: Problem, **changes: Any) -> Problem:
+    return dataclasses.replace(problem, limits=dataclasses.replace(problem.limits, **changes))
 
 
 def _missing(problem: Problem, rng: Any) -> Problem:
