@@ -84,6 +84,15 @@ def usd_per_hour(problem: Problem, kind: int, absent: float = np.inf) -> Array:
     return made
 
 
+def matches(left: Array, right: Array) -> tuple[Array, Array]:
+    """Every pair of positions (i, j) with left[i] == right[j], by i, then j; int64 [n] each."""
+    order = np.argsort(right, kind="stable")
+    first, last = (np.searchsorted(right[order], left, side=side) for side in ("left", "right"))
+    count = last - first
+    start = np.repeat(first - (np.cumsum(count) - count), count)
+    return np.repeat(np.arange(len(left)), count), order[start + np.arange(count.sum())]
+
+
 def formulate(
     problem: Problem,
     rules: Sequence[Rule],

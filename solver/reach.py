@@ -23,10 +23,9 @@ def reachable(problem: Problem) -> Array:
 
 def resident(problem: Problem) -> Array:
     """Whether a workload may be in a region, bool [W, R]: its jurisdiction or country is among those allowed."""
-    sites = problem.sites
-    made = np.ones((len(problem.workloads.name), len(sites.region)), dtype=bool)
-    for w, allowed in enumerate(problem.workloads.residency):
-        if allowed:
-            names = list(allowed)
-            made[w] = np.isin(sites.jurisdiction.astype(str), names) | np.isin(sites.country.astype(str), names)
-    return made
+    jurisdiction, country = problem.sites.jurisdiction.astype(str), problem.sites.country.astype(str)
+    anywhere, found = np.ones(len(country), dtype=bool), dict[tuple[str, ...], Array]()
+    for allowed in set(problem.workloads.residency):
+        names = list(allowed)
+        found[allowed] = np.isin(jurisdiction, names) | np.isin(country, names) if allowed else anywhere
+    return np.array([found[allowed] for allowed in problem.workloads.residency]).reshape(-1, len(country))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bill import Line, expected
+from ..formulation import matches
 from ..money import round_half_even
 from .base import Books, Rule, Violation, block_name
 
@@ -53,11 +54,15 @@ class Demand(Rule):
         """
         p, s = f.problem, f.problem.sources
         capacity = f.of("units_per_hour").astype(float)
-        for w in np.unique(s.workload[s.total_units == 0]).tolist():
+        reached, whose = f.pairs[:, f.reach], s.workload[f.pairs[0][f.reach]]
+        flows = np.unique(s.workload[s.total_units == 0])
+        at, pair = matches(flows, whose)
+        first = np.searchsorted(at, np.arange(len(flows) + 1))
+        for i, w in enumerate(flows.tolist()):
+            mine = pair[first[i] : first[i + 1]]
             sources = np.flatnonzero(s.workload == w)
-            mine = (s.workload[f.pairs[0]] == w) & f.reach
             member = np.zeros((len(sources), len(f.candidates)), dtype=bool)
-            member[np.searchsorted(sources, f.pairs[0][mine]), f.pairs[1][mine]] = True
+            member[np.searchsorted(sources, reached[0][mine]), reached[1][mine]] = True
             sets = [t for t in _sets(len(sources)) if _needed(t, member)]
             demand = np.array([s.units_per_hour[sources[list(t)]].sum(axis=0) for t in sets]) / f.unit[w]
             keys = np.array([w * 2**32 + sum(1 << i for i in t) for t in sets], dtype=np.int64)
@@ -66,9 +71,9 @@ class Demand(Rule):
                 label=lambda at, w=w: f"{p.workloads.name[w]}, {block_name(p, at[1])}",  # type: ignore[misc]
             )  # fmt: skip
             for row, t, asked in zip(rows, sets, demand, strict=True):
-                reached = np.flatnonzero(member[list(t)].any(axis=0))
-                usable = np.minimum(capacity[reached, None] / f.unit[w], asked)
-                f.model.put(row, f.replicas[reached], usable)
+                found = np.flatnonzero(member[list(t)].any(axis=0))
+                usable = np.minimum(capacity[found, None] / f.unit[w], asked)
+                f.model.put(row, f.replicas[found], usable)
             left = f.unserved[sources[0], : p.blocks.count]
             f.model.put(rows, left[None, :], 1.0)
             f.model.cost(left, p.workloads.unserved_micro_usd_per_unit[w] * f.unit[w] / 1e6 * f.weight)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..formulation import matches
 from ..problem import FIRM, SPOT
 from .base import Books, Rule, Violation, block_name
 
@@ -28,7 +29,9 @@ class Quota(Rule):
     def build(self, f: Formulation) -> None:
         """One row a quota and block, for quotas that have an open pool."""
         p, o = f.problem, f.problem.offers
-        numbers = [i for i, q in enumerate(p.limits.quotas) if np.isin(q.pools, f.pools).any()]
+        is_open = np.zeros(len(p.pool_shape), dtype=bool)
+        is_open[f.pools] = True
+        numbers = [i for i, q in enumerate(p.limits.quotas) if is_open[list(q.pools)].any()]
         quotas = [p.limits.quotas[i] for i in numbers]
         rows = f.model.rows(
             "quota",
@@ -39,16 +42,23 @@ class Quota(Rule):
             keys=np.array(numbers, dtype=np.int64),
             label=lambda at: f"{quotas[at[0]].name}, {block_name(p, at[1])}",
         )
-        pool, market, nodes = f.of("pool"), f.of("market"), f.of("nodes_per_replica").astype(float)
-        for row, quota in zip(rows, quotas, strict=True):
-            if quota.kind != "spot":
-                f.model.put(row, f.on_demand[np.isin(o.pool[f.on_demand_offers], quota.pools)], 1.0)
-                held = np.isin(o.pool[f.commitments], quota.pools)
-                up = (p.zones_up / p.pool_zones[:, None])[o.pool[f.commitments[held]]]
-                f.model.put(row, f.committed[held][:, None], o.active[f.commitments[held]] * up)
-            if quota.kind != "on_demand":
-                spot = np.flatnonzero(np.isin(pool, quota.pools) & (market == SPOT))
-                f.model.put(row, f.replicas[spot], nodes[spot, None])
+        number, place = (
+            np.array([(i, pool) for i, q in enumerate(quotas) for pool in sorted(set(q.pools))], dtype=np.int64)
+            .reshape(-1, 2)
+            .T
+        )
+        firm, spot = (
+            np.array([q.kind != other for q in quotas], dtype=bool)[number] for other in ("spot", "on_demand")
+        )
+        at, row = matches(place[firm], o.pool[f.on_demand_offers])
+        f.model.put(rows[number[firm][at]], f.on_demand[row], 1.0)
+        at, row = matches(place[firm], o.pool[f.commitments])
+        up = (p.zones_up / p.pool_zones[:, None])[o.pool[f.commitments[row]]]  # of what is lost nothing counts
+        f.model.put(rows[number[firm][at]], f.committed[row, None], o.active[f.commitments[row]] * up)
+        mine = np.flatnonzero(f.of("market") == SPOT)
+        at, row = matches(place[spot], f.of("pool")[mine])
+        nodes = f.of("nodes_per_replica")[mine[row]].astype(float)
+        f.model.put(rows[number[spot][at]], f.replicas[mine[row]], nodes[:, None])
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """Whole nodes held in each block: bought or running, whichever is more."""

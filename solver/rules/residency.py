@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from ..reach import resident
 from .base import Books, Rule, Violation
 
 if TYPE_CHECKING:
@@ -23,13 +22,9 @@ class Residency(Rule):
         """Close the candidates outside."""
         p = f.problem
         site, workload = p.pool_site[f.of("pool")], f.of("workload")
-        home = np.stack([p.sites.jurisdiction[site], p.sites.country[site]])
-        for w, allowed in enumerate(p.workloads.residency):
-            if allowed:
-                mine = workload == w
-                outside = mine & ~np.isin(home.astype(str), allowed).any(axis=0)
-                f.model.close(f.replicas[outside])
-                f.shut(outside[f.pairs[1]])
+        outside = ~resident(p)[workload, site]
+        f.model.close(f.replicas[outside])
+        f.shut(outside[f.pairs[1]])
 
     def violations(self, problem: Problem, books: Books) -> Iterator[Violation]:
         """Where each replica runs, and where each unit is served."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bill import Line, expected
-from ..formulation import usd_per_hour
+from ..formulation import matches, usd_per_hour
 from ..money import round_half_even
 from ..problem import SPOT
 from .base import Books, Rule, Violation, block_name
@@ -52,11 +52,14 @@ class Spot(Rule):
             keys=np.array([w * KEY + r + 1 for w, r, _ in shares], dtype=np.int64),
             label=lambda at: f"{share_name(p, *shares[at[0]][:2])}, {block_name(p, at[1])}",
         )
-        for row, (w, r, share) in zip(rows, shares, strict=True):
-            every = np.flatnonzero(workload == w)
-            part = spot[(workload[spot] == w) & ((r < 0) | (site[spot] == r))]
-            f.model.put(row, f.replicas[every], -float(share) * capacity[every, None])
-            f.model.put(row, f.replicas[part], capacity[part, None])
+        whose, region = (np.array([share[i] for share in shares], dtype=np.int64) for i in (0, 1))
+        cap = np.array([float(share) for _, _, share in shares])
+        row, every = matches(whose, workload)
+        f.model.put(rows[row], f.replicas[every], (-cap[row] * capacity[every])[:, None])
+        row, part = matches(whose, workload[spot])
+        inside = (region[row] < 0) | (site[spot[part]] == region[row])
+        row, part = row[inside], spot[part[inside]]
+        f.model.put(rows[row], f.replicas[part], capacity[part, None])
 
     def _shares_of(self, f: Formulation, spot: Any) -> list[tuple[int, int, Fraction]]:
         """(workload, region or -1 for all, cap) of every cap that can bind."""
@@ -66,7 +69,8 @@ class Spot(Rule):
             share = min(p.workloads.max_spot_share[w], Fraction(1))
             if share < 1:
                 made.append((w, -1, share))
-            for r in np.unique(site[workload == w]).tolist():
+            narrow = min(p.workloads.max_spot_share_per_region[w], p.workloads.max_spot_share_per_zone[w])
+            for r in np.unique(site[workload == w]).tolist() if narrow < share else ():
                 if region_share(p, w, r) < share:
                     made.append((w, r, region_share(p, w, r)))  # noqa: PERF401
         return made

@@ -43,17 +43,18 @@ class Transfer(Rule):
         f.model.cost(f.served[mine], (usd * f.unit[p.sources.workload[source]])[mine, None] * f.weight)
         if f.direct:
             p, s = f.problem, f.problem.sources
-            flow = s.total_units == 0
-            f.model.constant += float((least_usd(p)[flow, None] * s.units_per_hour[flow] * f.weight).sum())
-            self._dear(f)
+            flow, least = s.total_units == 0, least_usd(p)
+            f.model.constant += float((least[flow, None] * s.units_per_hour[flow] * f.weight).sum())
+            if least.any() or s.transfer_pico_usd_per_unit.any():
+                self._dear(f, least)
 
-    def _dear(self, f: Formulation) -> None:
+    def _dear(self, f: Formulation, least: Any) -> None:
         """A row for each level of price above the cheapest, and its columns."""
         p, s, workload = f.problem, f.problem.sources, f.of("workload")
         for w in np.unique(s.workload[s.total_units == 0]).tolist():
             sources = np.flatnonzero(s.workload == w)
             if not p.workloads.must_serve[w]:  # a unit left goes no way; whose it is is not known, so at most this
-                spared = -BELOW * least_usd(p)[sources].max() * f.unit[w] * f.weight
+                spared = -BELOW * least[sources].max() * f.unit[w] * f.weight
                 f.model.cost(f.unserved[sources[0], : p.blocks.count], spared)
             level, extra = levels_usd(p, w)
             if not len(level):
@@ -113,6 +114,8 @@ def least_usd(problem: Problem) -> Any:
 def levels_usd(problem: Problem, w: int) -> tuple[Any, Any]:
     """Levels of price of a unit's way above the cheapest, ascending [L], and the least there is to each site [R]."""
     p, s = problem, problem.sources
+    if not s.transfer_pico_usd_per_unit.any():
+        return np.zeros(0), np.zeros(len(p.sites.region))
     mine = s.workload == w
     extra = (s.transfer_pico_usd_per_unit[mine] / 1e12 - least_usd(p)[mine, None]).min(axis=0)
     sites = np.unique(p.pool_site[p.candidates.pool[p.candidates.workload == w]])

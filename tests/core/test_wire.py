@@ -11,7 +11,7 @@ from ortools.math_opt import model_pb2, sparse_containers_pb2
 from solver.engine import mathopt
 from solver.engine.wire import fill
 from solver.errors import PlannerError
-from solver.formulation import formulate
+from solver.formulation import formulate, matches
 from solver.model import Model
 from solver.rules import RULES
 from tests.core.instances import random_problem
@@ -74,3 +74,11 @@ def test_too_many_columns_are_refused() -> None:
     model.column_count = 2**31
     with pytest.raises(PlannerError, match="2,147,483,648 rows or columns"):
         model.program()
+
+
+@given(st.lists(st.integers(0, 4)), st.lists(st.integers(0, 4)))
+def test_matches_are_all_equal_pairs(left: list[int], right: list[int]) -> None:
+    """In the order of the left, then of the right."""
+    found = matches(np.array(left, dtype=np.int64), np.array(right, dtype=np.int64))
+    expected = [(i, j) for i, a in enumerate(left) for j, b in enumerate(right) if a == b]
+    assert list(zip(*(f.tolist() for f in found), strict=True)) == expected
