@@ -30,6 +30,7 @@ NEVER_PER_NODE = 1 << 46
 STALE, SHRINK, MOMENTUM = 15, 0.66, 0.7  # iterations without gain, and what the step then shrinks to
 AVERAGED = 0.03  # weight of an iteration in the shares of options
 LEAST_GAIN, LEAST_STEP = 1e-6, 1e-4
+MOST_TRACED = 60  # split jobs whose segments are followed in an iteration; the others lean on a way through
 CHUNK = 4_000_000  # cells of the dynamic program at a time
 
 
@@ -73,6 +74,7 @@ class Relaxation:
         self.first = np.flatnonzero(np.concatenate([[True], self.job[1:] != self.job[:-1]])[: len(self.job)])
         self.row = np.repeat(np.arange(len(self.first)), np.diff(np.append(self.first, len(self.job))))
         self.once = o.micro_usd[self.option]
+        self.straight = np.full(len(j.name), -1, dtype=np.int64)  # the cheapest way to run through, of the last prices
         self.groups = list(self._groups())
 
     def _fits(self, option: Array, start: Array) -> Array:
@@ -119,6 +121,7 @@ class Relaxation:
             hit = np.flatnonzero(cost <= least[self.row])
             hit = hit[np.unique(self.row[hit], return_index=True)[1]]
             best[self.job[hit]], option[self.job[hit]], way[self.job[hit]] = least, self.option[hit], hit
+            self.straight[self.job[hit]] = hit
         for group, value in self._split(prices):
             o = p.options
             for k, total in zip(group.options.tolist(), value.tolist(), strict=True):
@@ -148,6 +151,9 @@ class Relaxation:
         """Nodes that the jobs' cheapest ways take, float [P, T]."""
         o, j = self.problem.options, self.problem.jobs
         change = np.zeros(len(prices) * (self.problem.hours + 1))
+        split = (option >= 0) & (way < 0)
+        if split.sum() > MOST_TRACED:  # to follow them all takes too long, and any prices are valid
+            way = np.where(split, self.straight, way)
         straight = way[way >= 0]
         np.add.at(change, self.begin[straight], self.size[straight])
         np.add.at(change, self.end[straight], -self.size[straight])

@@ -15,7 +15,7 @@ from . import prices as pricing
 from .board import Assignment, Board, Place, Terms, filled
 from .cpsat import GangModel
 from .repair import Repair
-from .tiers import useful_nodes
+from .tiers import BLOCKED, useful_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +84,8 @@ class _Search:
 
     def run(self) -> GangOutcome:
         """Each way in turn, until the gap is reached."""
+        self.lower = self._each_alone()
+        self._tell("first")
         self._first()
         if self.best is None or not self._reached():
             self._bounded()
@@ -96,6 +98,14 @@ class _Search:
         if self.best is None:
             self._rescue()
         return self._outcome()
+
+    def _each_alone(self) -> int:
+        """What the jobs cost at least if each had the cheapest nodes of its pools to itself."""
+        o, j = self.problem.options, self.problem.jobs
+        least = np.full(len(j.name), BLOCKED, dtype=np.int64)
+        np.minimum.at(least, o.job, self.terms.least)
+        least = np.where(j.must_run, least, np.minimum(least, j.unrun_micro_usd))
+        return int(np.where(least < BLOCKED, least, 0).sum())
 
     def left(self) -> float:
         """Seconds left."""
