@@ -11,9 +11,7 @@ import pytest
 from benchmarks import peers, slices
 
 
-def case(
-    usd: float, peer_usd: float, seconds: float = 0.1, peer_s: float = 2.0, *, proved: bool = True
-) -> dict[str, Any]:
+def case(usd: float, peer: float, seconds: float = 0.1, peer_s: float = 2.0, *, proved: bool = True) -> dict[str, Any]:
     """A case as `measure` makes them."""
     theirs = {"usd": peer, "seconds": peer_s, "optimal": True}
     return {"usd": usd, "seconds": seconds, "proved": proved, "peer": theirs, "version": "peer 1"}
