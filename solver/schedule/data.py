@@ -19,6 +19,7 @@ from ..errors import InputError
 Array = np.ndarray[Any, np.dtype[Any]]
 SUPPLY_KINDS = ("idle", "on_demand", "block", "spot")
 MAX_HOURS = 24 * 366 * 2
+MAX_WORK = 10**9  # hours, of a gang that will never be done in time
 MAX_NODES = 10**6
 MAX_NODE_HOUR_MICRO_USD = 10**10  # $10,000
 MAX_MICRO_USD = 10**15  # a billion dollars, of one job or payment
@@ -256,7 +257,7 @@ def _check_options(p: ScheduleProblem) -> None:
     _column("options.job", o.job, (count,), (0, len(p.jobs.name) - 1))
     _column("options.pool", o.pool, (count,), (0, len(p.pools) - 1))
     _column("options.nodes", o.nodes, (count,), (1, MAX_NODES))
-    _column("options.hours", o.hours, (count,), (1, MAX_HOURS))
+    _column("options.hours", o.hours, (count,), (1, MAX_WORK))
     _column("options.micro_usd", o.micro_usd, (count,), (0, MAX_MICRO_USD))
 
 

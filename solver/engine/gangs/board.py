@@ -47,7 +47,11 @@ class Terms:
         o, j, s = problem.options, problem.jobs, problem.supplies
         cheapest = np.full(len(problem.pools), BLOCKED, dtype=np.int64)
         np.minimum.at(cheapest, s.pool, np.where(nodes > 0, s.micro_usd_per_hour, BLOCKED).min(axis=1))
-        self.least = np.where(cheapest[o.pool] < BLOCKED, cheapest[o.pool] * o.nodes * o.hours + o.micro_usd, BLOCKED)
+        self.least = np.where(
+            cheapest[o.pool] < BLOCKED,
+            cheapest[o.pool] * o.nodes * np.minimum(o.hours, problem.hours) + o.micro_usd,
+            BLOCKED,
+        )
         order = np.lexsort((self.least, o.job))
         starts = np.searchsorted(o.job[order], np.arange(len(j.name) + 1))
         facts = [o.pool.tolist(), o.nodes.tolist(), o.hours.tolist(), o.micro_usd.tolist(), self.least.tolist()]
@@ -59,7 +63,7 @@ class Terms:
         self.split = list(zip(*(rule.tolist() for rule in rules), strict=True))
         dearest = np.zeros(len(problem.pools), dtype=np.int64)
         np.maximum.at(dearest, s.pool, s.micro_usd_per_hour.max(axis=1, initial=0))
-        longest = o.hours + (j.restart_hours * (j.max_segments - 1))[o.job]
+        longest = np.minimum(o.hours, problem.hours) + (j.restart_hours * (j.max_segments - 1))[o.job]
         most = np.zeros(len(j.name))
         np.maximum.at(most, o.job, dearest[o.pool] * o.nodes * longest.astype(float) + o.micro_usd)
         self.missing = 4 * (int(most.sum()) + int(j.unrun_micro_usd.sum()) + 10**6)  # of one that must run and does not
