@@ -286,7 +286,7 @@ class Problem:
 
     @property
     def futures(self) -> tuple[tuple[Fraction, ...], tuple[tuple[Fraction, ...], ...]]:
-        """Probability of each future [F], and its time in each scenario [F][S]: where nothing is lost they are the same."""
+        """Probability of each future [F], and its time in each scenario [F][S]; each its own where nothing is lost."""
         if self.outages is not None:
             return self.outages.probability, self.outages.share
         count = len(self.blocks.probability)
