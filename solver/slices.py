@@ -93,12 +93,13 @@ def assign_slices(
 
 def undominated(load: Array, price: Array) -> Array:
     """Types [T'] that no other type beats: none is no dearer and carries every bucket for no more load."""
-    kept = list(range(len(price)))
-    for t in sorted(kept, key=lambda t: (-int(price[t]), t)):
-        others = [u for u in kept if u != t]
-        if any(price[u] <= price[t] and (load[:, u] <= load[:, t]).all() for u in others):
-            kept.remove(t)
-    return np.array(kept, dtype=np.int64)
+    finite = np.isfinite(load)
+    order = np.lexsort((np.where(finite, load, 0.0).sum(axis=0), (~finite).sum(axis=0), price))
+    kept: list[int] = []
+    for t in order.tolist():  # whoever beats it has come before
+        if not (load[:, kept] <= load[:, [t]]).all(axis=0).any():
+            kept.append(t)
+    return np.array(sorted(kept), dtype=np.int64)
 
 
 def _shared(slices: Array, bucket: Array, count: Array) -> Array:
