@@ -9,6 +9,7 @@ import numpy as np
 
 from solver.bill import Decision
 from solver.problem import COMMITMENT, FIRM, ON_DEMAND, SPOT
+from tests.core.exact import Facts, choice_of, left_in_scenarios, scenario_costs, tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def decision_of(problem: Problem, plan: Plan) -> Decision:
 
 def faults(problem: Problem, d: Decision) -> set[str]:
     """Names of the rules that a decision over all candidates, pairs and offers breaks."""
-    every = (_closed, _work, _nodes, _spot, _gang, _limits)
+    every = (_closed, _work, _nodes, _spot, _gang, _limits, _tails)
     return {name for part in every for name, broken in part(problem, d) if broken}
 
 
@@ -175,6 +176,18 @@ def _limits(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
     for b in range(blocks.count):
         spread = sum(n * _per_hour(p, f) for f, n in _commitments(d) if p.offers.active[f, b])
         yield "budget", dearest is not None and _on_the_hour(p, d, b) + spread > dearest
+
+
+def _tails(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
+    """Means of the worst futures, of the cost and of unserved units."""
+    if p.limits.cvar_max_micro_usd is None and not p.limits.unserved:
+        return
+    f, x = Facts(p), choice_of(d)
+    held, by_scenario = scenario_costs(f, x)
+    most = p.limits.cvar_max_micro_usd
+    yield "risk", most is not None and tail(p, by_scenario, p.limits.cvar_level, held) > most
+    for u in p.limits.unserved:
+        yield "risk", tail(p, left_in_scenarios(f, x, u.workload), u.level) > u.max_units
 
 
 def _grams(p: Problem, d: Decision) -> Fraction:

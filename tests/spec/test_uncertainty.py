@@ -66,7 +66,8 @@ def test_limits_and_ranges(text: str, tmp_path: Path) -> None:
     changed = text.replace("  cvar: {level: 0.9}", "  cvar: {level: 0.75, max_usd: 12.5}\n  upfront_max_usd: 0.1\n"
                            "  service_levels: [{workload: launch, max_unserved_cvar: 0.01, level: 0.5}]")  # fmt: skip
     changed = changed.replace("    residency: [US]", "    residency: [US]\n    unserved_usd_per_unit: 0.01")
-    changed = changed.replace("  options: [on_demand, commit_1y]", "  options: [on_demand, commit_1y]\n  robust_budget: 2\n"
+    options = "  options: [on_demand, commit_1y]"
+    changed = changed.replace(options, options + "\n  robust_budget: 2\n"
                               "  uncertain: [{region: us-east4, option: on_demand, up_percent: 12.5}]")  # fmt: skip
     p = loaded(changed, tmp_path)
     limits, o = p.limits, p.offers
