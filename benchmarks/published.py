@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .cases import Case, Table
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+END = "<!-- end -->"
 
 
 def section(name: str, table: Table) -> str:
@@ -37,22 +38,23 @@ def listing(known: dict[str, Case]) -> str:
 
 
 def page(text: str) -> str:
-    """The page with its tables renewed.
-
-    Raises:
-        ValueError: a published case without a place on the page.
-    """
+    """The page with its tables renewed; a published case without a place on it gets one at its end."""
     known = cases()
     text = _put(text, "cases", listing(known))
     for case in known.values():
         if case.table:
-            text = _put(text, case.name, section(case.name, case.table))
+            place = f"\n## {case.name}\n{case.measures[0].upper()}{case.measures[1:]}.\n\n{_start(case.name)}{END}\n"
+            text = _put(text if _start(case.name) in text else text + place, case.name, section(case.name, case.table))
     return text
 
 
+def _start(name: str) -> str:
+    return f"<!-- {name} -->\n"
+
+
 def _put(text: str, name: str, lines: str) -> str:
-    before, start, rest = text.partition(f"<!-- {name} -->\n")
-    _, end, after = rest.partition("<!-- end -->")
+    before, start, rest = text.partition(_start(name))
+    _, end, after = rest.partition(END)
     if not (start and end):
         raise ValueError(f"{PAGE.name} has no place for {name}")
     return f"{before}{start}{lines}\n{end}{after}"

@@ -40,7 +40,7 @@ def test_cases_are_named_as_their_modules() -> None:
 
 
 def test_module_is_all_a_new_case_needs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is found, listed, run with its arguments, and asks for its place on the page."""
+    """It is found, listed, run with its arguments, and gets a place on the page."""
     (folder / "nothing.py").write_text(MODULE.format(alone=False))
     assert cases()["nothing"].measures == "nothing at all"
     main(["nothing", "a", "b"])
@@ -48,8 +48,10 @@ def test_module_is_all_a_new_case_needs(folder: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "nothing at all" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="no place for nothing"):
-        published.page(published.PAGE.read_text(encoding="utf-8"))
+    page = published.page(published.PAGE.read_text(encoding="utf-8"))
+    assert "| `nothing` | nothing at all | none |" in page
+    assert page.endswith("\n## nothing\nNothing at all.\n\n<!-- nothing -->\nNot measured yet.\n<!-- end -->\n")
+    assert published.page(page) == page
 
 
 def test_those_alone_run_without_a_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

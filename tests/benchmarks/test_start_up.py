@@ -41,8 +41,8 @@ def test_rows_are_replaced_only_where_measured_in_the_same_way(tmp_path: Path) -
 
 
 def test_published_page_shows_the_files_of_results() -> None:
-    """To the letter, so that no figure on it is written by hand; a page without its marks is refused."""
+    """To the letter, so that no figure on it is written by hand; a page without the list of cases is refused."""
     text = published.PAGE.read_text(encoding="utf-8")
     assert published.page(text) == text
-    with pytest.raises(ValueError, match="solver_speed"):
-        published.page(text.replace("<!-- solver_speed -->", ""))
+    with pytest.raises(ValueError, match="cases"):
+        published.page(text.replace("<!-- cases -->", ""))
