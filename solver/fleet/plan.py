@@ -131,7 +131,7 @@ def _each(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], worker
     if workers == 1:
         yield from (function(*task) for task in tasks)
         return
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, parallel_config
 
-    with Parallel(n_jobs=workers, backend=engine, return_as="generator", inner_max_num_threads=None) as run:
-        yield from run(delayed(function)(*task) for task in tasks)
+    with parallel_config(backend=engine, n_jobs=workers):
+        yield from Parallel(return_as="generator")(delayed(function)(*task) for task in tasks)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from distributed import Client, LocalCluster
 
 from solver.errors import CheckError, InputError
 from solver.fleet import Fleet, Slots, plan_fleet
@@ -195,8 +196,14 @@ def test_any_number_of_workers_gives_the_same() -> None:
     fleet, slots = drawn(3, hours=MANY)
     one = plan_fleet(fleet, slots, kind="deterministic", samples=3, seed=5, workers=1)
     two = plan_fleet(fleet, slots, kind="deterministic", samples=3, seed=5, workers=2)
-    assert one.certificates == two.certificates
-    assert (one.committed == two.committed).all()
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster),
+    ):
+        away = plan_fleet(fleet, slots, kind="deterministic", samples=3, seed=5, workers=2, engine="dask")
+    for other in (two, away):
+        assert one.certificates == other.certificates
+        assert (one.committed == other.committed).all()
 
 
 def test_sample_stands_for_all_hours() -> None:
