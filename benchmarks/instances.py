@@ -180,8 +180,8 @@ def draw(size: Size, seed: int = 0) -> Fleet:
     np.maximum.at(work.reach_ms, workload, rtt[workload, pool])  # those that found nothing in their reach
     np.logical_and.at(work.stays, workload, ~abroad[workload, pool])
     edge_units = units[workload, pool]
-    need = np.zeros(size.pools)
-    np.add.at(need, pool, (work.base / np.bincount(workload, minlength=size.workloads))[workload] / edge_units)
+    need, degree = np.zeros(size.pools), np.bincount(workload, minlength=size.workloads)
+    np.add.at(need, pool, (work.base[workload] / degree[workload]) / edge_units)
     quota_nodes, spot_nodes = _capacity(size, seed, need, site, len(longitude))
     on_demand, spot, committed = (np.rint(usd * 1e6).astype(np.int64) for usd in prices)
     return Fleet(
@@ -203,7 +203,7 @@ def draw(size: Size, seed: int = 0) -> Fleet:
         edge_pool=pool,
         edge_units=edge_units,
         demand=_demand(size, seed, work, longitude[work.home]),
-        unserved_micro_usd=int(UNSERVED * (on_demand[pool] / edge_units).max()),
+        unserved_micro_usd=int(UNSERVED * (on_demand[pool] / edge_units).max(initial=0)),
     )
 
 

@@ -51,13 +51,20 @@ def ask(name: str, script: str, arrays: Mapping[str, Any], *arguments: str) -> d
     Raises:
         RuntimeError: the script failed; with the end of what it said.
     """
-    if not present(name):
-        return None
+    return _ask(python(name), script, arrays, *arguments) if present(name) else None
+
+
+def ask_here(script: str, arrays: Mapping[str, Any], *arguments: str) -> dict[str, Any]:
+    """The same of a script that needs no more than this environment."""
+    return _ask(Path(sys.executable), script, arrays, *arguments)
+
+
+def _ask(interpreter: Path, script: str, arrays: Mapping[str, Any], *arguments: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         given, found, log = (Path(folder) / file for file in ("arrays.npz", "found.json", "log"))
         kept: dict[str, Any] = dict(arrays)
         np.savez(given, **kept)
-        cost = run((str(python(name)), str(HERE / script), str(given), str(found), *arguments), log)
+        cost = run((str(interpreter), str(HERE / script), str(given), str(found), *arguments), log)
         if cost.code:
             raise RuntimeError(f"{script}: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
         made: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
