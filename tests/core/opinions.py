@@ -22,6 +22,7 @@ from . import enumeration, second_engine
 from .exact import Facts, choice_of, cost, objective
 
 LIMIT_S = 60.0
+NOISE = Fraction(1, 10**6)  # of a bound, beyond which `solve` takes it for wrong
 FLOAT = Fraction(1, 10**9)  # of a bound: what it may owe to floating point
 SECONDS = 5.0  # deterministic time of the second engine, a hundred times what most problems take
 
@@ -108,6 +109,8 @@ def judge(problem: Problem, *, exact: bool = True, large: bool = False) -> Verdi
         faults.append(f"billed {plan.total_micro_usd}, costs {float(cost(facts, choice)):.6f}")
     faults += [f"{n} replicas of {c} in {b}" for (c, b), n in choice.replicas.items() if n > facts.enough[c][b]]
     faults += _plan_faults(problem, plan, engine, exact=exact)
+    if proved and known is not None and outcome.bound * 1e6 > known * (1 + NOISE) + 1:
+        faults.append(f"the engine's bound {outcome.bound * 1e6:.0f} is above the optimum {float(known):.6f}")
     if proved:
         faults += _claims(problem, plan, engine, known, exact=exact)
     return Verdict(engine, known, proved, enumerated, faults)
