@@ -208,6 +208,9 @@ def explain(
     *,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json.")],
     workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="One workload; all without.")] = "",
+    worth: Annotated[
+        bool, typer.Option("--worth", help="Also say what limits, residency and latency are worth; takes a while.")
+    ] = False,
     style: Annotated[TextFormat, typer.Option("--format", help="What to print.")] = TextFormat.text,
 ) -> None:
     """Say why a plan is what it is.
@@ -216,7 +219,7 @@ def explain(
     """
     from .doors.planning import explain
 
-    raise typer.Exit(explain(plan, workload, as_json=style is TextFormat.json))
+    raise typer.Exit(explain(plan, workload, as_json=style is TextFormat.json, worth=worth))
 
 
 @app.command()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,9 +118,10 @@ def check(path: Path) -> int:
     return 0
 
 
-def explain(path: Path, workload: str, *, as_json: bool) -> int:
+def explain(path: Path, workload: str, *, as_json: bool, worth: bool = False) -> int:
     """Print why a plan is what it is; without its problem only what stands in the plan itself."""
     from .. import explain as why
+    from .. import worth as values
 
     made = read_plan(path)
     problem: Problem | None = None
@@ -129,7 +131,13 @@ def explain(path: Path, workload: str, *, as_json: bool) -> int:
             sys.stderr.write(f"note: {_changed(problem, made)}; unit prices are left out\n")
             problem = None
     found = why.explain(problem, made, workload)
-    sys.stdout.write(why.to_json(found) if as_json else why.to_text(found))
+    valued = values.worths(problem, workload) if worth and problem is not None else None
+    if as_json:
+        more = {} if valued is None else {"worth": asdict(valued)}
+        sys.stdout.write(json.dumps(asdict(found) | more, indent=1) + "\n" if more else why.to_json(found))
+    else:
+        sys.stdout.write(why.to_text(found))
+        sys.stdout.write("" if valued is None else "\n" + "".join(f"{x}\n" for x in values.to_lines(valued)))
     return 0
 
 

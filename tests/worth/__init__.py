@@ -1,0 +1,1 @@
+"""What limits and requirements are worth."""
