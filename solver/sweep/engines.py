@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import queue
 import tempfile
-from collections import deque
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -17,6 +17,7 @@ from ..errors import EngineError, InputError
 from . import worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from .keys import Job
@@ -24,18 +25,19 @@ if TYPE_CHECKING:
 
 START_S = 120.0  # until workers are there
 TAIL = 4000  # characters of a dead worker's last words
-MOST_DEATHS = 2  # one report of a scheduler counts for: it may be wrong about whose fault they were
 POLL_S = 1.0
+SETTLE_S = 2.0  # of a new worker of a cluster before it is given a job
+DIED = "the worker process died"
+AGAIN = "run the same command again when it is up: it goes on where it stopped"
 INSTALL = "pip install 'autoparallel-planner[cluster]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A job that is over: an answer, or that so many workers died of it and how."""
+    """A job that is over: an answer, or how its worker died."""
 
     attempt: int
     answer: Answer | None = None
-    deaths: int = 0
     how: str = ""
 
 
@@ -49,7 +51,7 @@ class Engine(Protocol):
         """Start a job."""
 
     def wait(self) -> list[Ended]:
-        """What has ended; waits until something has.
+        """What has ended; waits a while for something to, as there may be room for more by then.
 
         Raises:
             EngineError: no worker starts, or the cluster is gone.
@@ -117,10 +119,7 @@ class Loky:
 
     def wait(self) -> list[Ended]:
         """What has ended."""
-        found = [_get(self._ended)]
-        while not self._ended.empty():
-            found.append(self._ended.get())
-        return [self._slots[index].over() for index in found]
+        return [self._slots[index].over() for index in _heard(self._ended)]
 
 
 class _Slot:
@@ -140,9 +139,19 @@ class _Slot:
         self._ready = self._pool.submit(worker.ready)
 
     def begin(self, attempt: int, job: Job, told: Any) -> None:
-        """Run a job; `told` is called when it is over, in another thread."""
+        """Run a job; `told` is called when it is over, in another thread.
+
+        Raises:
+            EngineError: no process starts.
+        """
+        from concurrent.futures import BrokenExecutor
+
+        try:
+            self._future = self._pool.submit(self._do, job)
+        except BrokenExecutor as death:  # while it had nothing to do: no job's fault
+            self._replace(death)
+            self._future = self._pool.submit(self._do, job)
         self.attempt = attempt
-        self._future = self._pool.submit(self._do, job)
         self._future.add_done_callback(told)
 
     def over(self) -> Ended:
@@ -153,17 +162,20 @@ class _Slot:
         """
         from concurrent.futures import BrokenExecutor
 
-        assert self.attempt is not None  # noqa: S101 (it is over, so it was begun)
-        attempt, self.attempt = self.attempt, None
+        attempt, self.attempt = self.attempt or 0, None
         try:
             return Ended(attempt=attempt, answer=self._future.result())
         except BrokenExecutor as death:
-            if not self._ready.done() or self._ready.exception():
-                raise EngineError(f"no worker starts: {self._obituary(death)}", where="engine", mend="") from None
-            how = self._obituary(death)
+            return Ended(attempt=attempt, how=self._replace(death))
+
+    def _replace(self, death: BaseException) -> str:
+        """Start another process; how the old one died."""
+        how = self._obituary(death)
+        if not self._ready.done() or self._ready.exception():
+            raise EngineError(f"no worker starts: {how}", where="engine", mend="try --workers 1, and see the memory")
         self.end()
         self._start()
-        return Ended(attempt=attempt, deaths=1, how=how)
+        return how
 
     def end(self) -> None:
         """Kill it."""
@@ -173,22 +185,24 @@ class _Slot:
         """The exit code, and what it said last."""
         lines = [line for line in str(death).splitlines() if "exit codes" in line]
         said = self._words.read_text(encoding="utf-8", errors="replace")[-TAIL:].strip()
-        return "\n".join(
-            ["the worker process died", *(line.replace("The exit", "exit") for line in lines), said]
-        ).strip()
+        return "\n".join([DIED, *(line.replace("The exit", "exit") for line in lines), said]).strip()
 
 
 class Dask:
     """A Dask cluster: the one behind a scheduler's address, or one of processes on this machine.
 
-    A worker has one job at a time: with two, nobody could say which of them it died of. On this machine the scheduler
-    reports every death at once; another may try a job on several workers before it does.
+    A job goes to one worker, and to no other if that dies; a worker has one job. So it is known what a worker died of,
+    and how often a scheduler would have tried again by itself does not matter.
     """
 
     def __init__(self, workers: int, scheduler: str | None, do: Work) -> None:
         """Connect, or start so many processes, when the engine is entered."""
         self._workers, self._scheduler, self._do = workers, scheduler, do
         self._running: dict[int, tuple[Any, str]] = {}  # future and worker by attempt
+        self._missing: set[int] = set()  # attempts whose workers were not there a moment ago
+        self._free: list[str] = []
+        self._since: dict[str, float] = {}  # when workers were first seen
+        self._seen = time.monotonic()  # when there were workers
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._cluster: Any = None
 
@@ -232,7 +246,7 @@ class Dask:
 
         with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
             return cluster(
-                n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=None,
+                n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=":0",
                 silence_logs=logging.CRITICAL, memory_limit=0,
             )  # fmt: skip
 
@@ -267,30 +281,48 @@ class Dask:
             self._cluster.close(timeout=POLL_S * 10)
 
     def room(self) -> int:
-        """Workers that wait; without any, one job waits for one."""
-        return len(self._waiting()) or int(not self._running)
+        """Workers that wait.
 
-    def _waiting(self) -> list[str]:
-        """Addresses of workers without a job of ours."""
+        Raises:
+            EngineError: for a long time there has been none at all.
+        """
+        workers = self._client.nthreads()
+        self._seen = time.monotonic() if workers else self._seen
+        if time.monotonic() - self._seen > START_S:
+            raise EngineError("the cluster has no workers any more", where="dask", mend=AGAIN)
         busy = {address for _, address in self._running.values()}
-        return [address for address in self._client.nthreads() if address not in busy]
+        self._free = [address for address in self._settled(workers) if address not in busy]
+        return len(self._free)
+
+    def _settled(self, workers: Iterable[str]) -> list[str]:
+        """Workers whose nannies know that they have started: of one that dies before, none would start another."""
+        now = time.monotonic()
+        self._since = {address: self._since.get(address, now) for address in workers}
+        found = [address for address, since in self._since.items() if now - since >= SETTLE_S]
+        if self._cluster is None:
+            return found
+        nannies = self._cluster.workers.values()
+        known = {nanny.worker_address for nanny in nannies if nanny.status.name == "running"}
+        return [address for address in self._since if address in known]
 
     def submit(self, attempt: int, job: Job) -> None:
-        """Give a job to a worker that waits; should it be gone by then, to any."""
-        address = next(iter(self._waiting()), "")
-        where = {"workers": [address], "allow_other_workers": True} if address else {}
-        future: Any = self._client.submit(
-            self._do, job, key=f"sweep-{attempt}-{job.key}", pure=False, retries=0, **where
-        )
+        """Give a job to a worker that waits."""
+        address, key = self._free.pop(), f"sweep-{attempt}-{job.key}"
+        future: Any = self._client.submit(self._do, job, key=key, workers=[address], pure=False, retries=0)
         self._running[attempt] = future, address
         future.add_done_callback(lambda _: self._ended.put(attempt))
 
     def wait(self) -> list[Ended]:
-        """What has ended."""
-        found = deque([_get(self._ended)])
-        while not self._ended.empty():
-            found.append(self._ended.get())
-        return [self._over(attempt) for attempt in found]
+        """What has ended, and what was on workers that are gone."""
+        found = [self._over(attempt) for attempt in _heard(self._ended) if attempt in self._running]
+        workers = self._client.nthreads()
+        missing = {attempt for attempt, (_, address) in self._running.items() if address not in workers}
+        for attempt in missing & self._missing:  # twice: there was time for its end to be heard of
+            future, _ = self._running.pop(attempt)
+            future.cancel()
+            found.append(Ended(attempt=attempt, how=DIED))
+        self._missing = missing
+        return found
 
     def _over(self, attempt: int) -> Ended:
         from distributed import KilledWorker
@@ -298,15 +330,12 @@ class Dask:
         future, _ = self._running.pop(attempt)
         try:
             return Ended(attempt=attempt, answer=future.result())
-        except KilledWorker as death:
-            seen = death.allowed_failures + 1
-            how = "the worker process died" if seen == 1 else f"{seen} worker processes died while running it"
-            return Ended(attempt=attempt, deaths=min(seen, MOST_DEATHS), how=how)
+        except KilledWorker:
+            return Ended(attempt=attempt, how=DIED)
         except Exception as error:  # noqa: BLE001 (of Dask itself: a job never raises)
             if future.status in ("cancelled", "lost"):
-                mend = "run the same command again when it is up: it goes on where it stopped"
-                raise EngineError("the scheduler is gone", where="dask", mend=mend) from None
-            return Ended(attempt=attempt, deaths=1, how=f"{type(error).__name__}: {error}")
+                raise EngineError("the scheduler is gone", where="dask", mend=AGAIN) from None
+            return Ended(attempt=attempt, how=f"{type(error).__name__}: {error}")
 
 
 def _local_worker() -> Any:
@@ -322,10 +351,12 @@ def _local_worker() -> Any:
     return Local()
 
 
-def _get(ended: queue.SimpleQueue[int]) -> int:
-    """The next that ends; some systems deliver an interrupt only between waits."""
-    while True:
-        try:
-            return ended.get(timeout=POLL_S)
-        except queue.Empty:
-            continue
+def _heard(ended: queue.SimpleQueue[int]) -> list[int]:
+    """All that ended; waits a while for the first. Some systems deliver an interrupt only between waits."""
+    try:
+        found = [ended.get(timeout=POLL_S)]
+    except queue.Empty:
+        return []
+    while not ended.empty():
+        found.append(ended.get())
+    return found

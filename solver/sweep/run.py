@@ -193,7 +193,7 @@ class _Run:
             for attempt, job in begun:
                 engine.submit(attempt, job)
             self.told(self.counts())
-            if not self.working:
+            if not (self.working or self.waiting):
                 return
             ended = engine.wait()
 
@@ -218,8 +218,8 @@ class _Run:
             self.store.finish(ended.attempt, key, answer.content)
             self.done += 1
             return
-        self.store.fail(ended.attempt, answer.error, max(1, ended.deaths))
-        self.failures[key] = self.failures.get(key, 0) + max(1, ended.deaths)
+        self.store.fail(ended.attempt, answer.error)
+        self.failures[key] = self.failures.get(key, 0) + 1
         if self.failures[key] >= MOST_ATTEMPTS:
             self.set_aside += 1
         else:

@@ -33,7 +33,6 @@ TABLES = (
         key TEXT NOT NULL,
         run INTEGER NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('begun', 'done', 'failed', 'lost', 'forgiven')),
-        weight INTEGER NOT NULL DEFAULT 1,
         error TEXT NOT NULL DEFAULT ''
     ) STRICT""",
     "CREATE INDEX attempts_of_key ON attempts (key)",
@@ -42,7 +41,7 @@ TABLES = (
 )
 ROWS = """SELECT number, s.key, settings, content
     FROM scenarios s LEFT JOIN results r ON r.key = s.key ORDER BY number"""
-FAILED = "SELECT key, sum(weight) FROM attempts WHERE state = 'failed' GROUP BY key"
+FAILED = "SELECT key, count(*) FROM attempts WHERE state = 'failed' GROUP BY key"
 
 
 class StoreError(InputError):
@@ -175,10 +174,10 @@ class Store:
         self._db.execute("INSERT INTO results VALUES (?, ?, ?)", (key, attempt, content))
         self._db.execute("UPDATE attempts SET state = 'done' WHERE attempt = ?", (attempt,))
 
-    def fail(self, attempt: int, error: str, weight: int = 1) -> None:
-        """An attempt failed, or its worker died; `weight` says how many workers did."""
-        row = (weight, error.encode("utf-8", "replace").decode(), attempt)
-        self._db.execute("UPDATE attempts SET state = 'failed', weight = ?, error = ? WHERE attempt = ?", row)
+    def fail(self, attempt: int, error: str) -> None:
+        """An attempt failed, or its worker died."""
+        row = (error.encode("utf-8", "replace").decode(), attempt)
+        self._db.execute("UPDATE attempts SET state = 'failed', error = ? WHERE attempt = ?", row)
 
     def lose(self) -> None:
         """What is in work is given up, through no fault of its own."""

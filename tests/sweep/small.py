@@ -70,3 +70,11 @@ def ask(folder: Path, question: str) -> list[tuple[Any, ...]]:
 def states(folder: Path) -> dict[str, int]:
     """How many attempts ended how."""
     return dict(ask(folder, "SELECT state, count(*) FROM attempts GROUP BY state"))
+
+
+def done(out: Path) -> int:
+    """Results in a store that may not be there yet."""
+    try:
+        return int(ask(out, "SELECT count(*) FROM results")[0][0])
+    except Exception:  # noqa: BLE001 (no folder, no table)
+        return 0

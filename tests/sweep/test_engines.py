@@ -19,7 +19,7 @@ from solver.sweep.keys import Search
 from solver.sweep.result import SweepReport
 from solver.sweep.run import coordinate, opened
 from tests.sweep import acting
-from tests.sweep.small import of_demand, states
+from tests.sweep.small import done, of_demand, states
 
 Make = Callable[[], Engine]
 ENGINES = [
@@ -99,9 +99,8 @@ def test_an_interrupt_ends_workers_and_keeps_what_is_done(tmp_path: Path, make: 
     """What was in work is lost, not failed; nothing is left running."""
 
     def interrupt() -> None:
-        while acting.SLEEPS not in acting.noted():
+        while acting.SLEEPS not in acting.noted() or done(tmp_path / "out") < 3:
             time.sleep(0.05)
-        time.sleep(1)  # for the other worker to finish
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
@@ -144,13 +143,26 @@ def test_a_cluster_by_its_address(tmp_path: Path) -> None:
     """Two worker processes of a scheduler that somebody else started; they are left running."""
     from distributed import Client, LocalCluster
 
-    with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:  # type: ignore[no-untyped-call]
+    with LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster:  # type: ignore[no-untyped-call]
         report = sweep(
             tmp_path, lambda: engine("dask", scheduler=cluster.scheduler_address, do=acting.act), 1000.0, 2000.0
         )
         assert report.count("done") == 2
         with Client(cluster) as client:  # type: ignore[no-untyped-call]
             assert len(client.run(os.getpid)) == 2
+
+
+@pytest.mark.slow
+def test_poison_on_a_cluster_that_would_try_by_itself(tmp_path: Path) -> None:
+    """Its scheduler forgives three deaths; the sweep counts each, and nobody else's scenario is charged."""
+    from distributed import LocalCluster
+
+    with LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster:  # type: ignore[no-untyped-call]
+        demands = (1000.0, acting.EXITS, 2000.0, 3000.0)
+        report = sweep(tmp_path, lambda: engine("dask", scheduler=cluster.scheduler_address, do=acting.act), *demands)
+    assert [row.status for row in report.rows] == ["done", "set aside", "done", "done"]
+    assert Counter(acting.noted()) == {1000.0: 1, acting.EXITS: 3, 2000.0: 1, 3000.0: 1}
+    assert states(tmp_path / "out") == {"done": 3, "failed": 3}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def stored(folder: Path, *rows: tuple[dict[str, Any], dict[str, Any] | str | Non
         store.start(json.dumps(about), [(i, f"k{i}", json.dumps(settings)) for i, (settings, _) in enumerate(rows)])
         for i, (_, found) in enumerate(rows):
             if isinstance(found, str):
-                store.fail(store.begin(f"k{i}", 1), found, 3)
+                for _ in range(3):
+                    store.fail(store.begin(f"k{i}", 1), found)
             elif found is not None:
                 store.finish(store.begin(f"k{i}", 1), f"k{i}", json.dumps(found))
     return store

@@ -25,7 +25,7 @@ from solver.sweep.keys import Jobs, Search
 from solver.sweep.lock import locked
 from solver.sweep.run import _Run
 from solver.sweep.store import Store
-from tests.sweep.small import DEMAND, SPEC, ask, command, environment, of_demand, states, write
+from tests.sweep.small import DEMAND, SPEC, ask, command, done, environment, of_demand, states, write
 
 WORKERS = 2
 HOLD = """
@@ -162,14 +162,6 @@ def test_a_file_that_changes_while_a_sweep_runs_ends_it(tmp_path: Path) -> None:
     measured.write_text("other", encoding="utf-8")
     with store, store.transaction(), pytest.raises(EngineError, match="changed"):
         run._begin()
-
-
-def done(out: Path) -> int:
-    """Results in a store that may not be there yet."""
-    try:
-        return int(ask(out, "SELECT count(*) FROM results")[0][0])
-    except Exception:  # noqa: BLE001 (no folder, no table)
-        return 0
 
 
 @pytest.mark.slow
