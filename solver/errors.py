@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class PlannerError(Exception):
@@ -43,6 +43,20 @@ class InfeasibleError(PlannerError):
 
 class EngineError(PlannerError):
     """A solver back-end refused its input, crashed or gave no answer."""
+
+
+class OutOfTimeError(EngineError):
+    """No plan within the time limit. `lower_usd` is what any plan costs at least, where that is known by then."""
+
+    lower_usd: float | None = None
+
+    @classmethod
+    def of(cls, lower_usd: float | None = None) -> Self:
+        """With what is known of the cost."""
+        known = "" if lower_usd is None else f"; any plan costs at least ${lower_usd:,.2f}"
+        made = cls(f"no plan within the time limit{known}", where="engine", mend="give --time-limit more seconds")
+        made.lower_usd = lower_usd
+        return made
 
 
 class CheckError(PlannerError):

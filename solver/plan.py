@@ -18,7 +18,10 @@ Bounded = Literal["bill", "objective"]
 Termination = Literal[
     "optimal", "gap reached", "gap not reached", "time limit", "interrupted", "engine failed", "infeasible"
 ]
-TABLES = ("purchases", "placements", "served", "unserved", "cost_lines", "excuses", "conflicts", "ways", "risk")
+TABLES = (
+    "purchases", "placements", "served", "unserved", "cost_lines", "excuses", "conflicts", "contradiction", "ways",
+    "risk",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,8 @@ class Plan:
     - cost_lines: kind, provider, region, node, option, workload, team, period, micro_usd; idle: workload "(idle)"
     - excuses: workload, provider, node, region, bottleneck, detail
     - conflicts: limit, unit, relax_by, usd_per_unit, detail (only when termination is "infeasible")
+    - contradiction: limit, says, proof: limits that leave no plan together, each needed for that; proof is "confirmed"
+      or "estimate"
     - risk: measure, micro_usd, detail: what the cost is when things go otherwise, where the problem says how they may
     - ways: way, usd_per_month, total_micro_usd, saving_percent, note: the same demand bought as people do today
     """  # noqa: D415
@@ -96,6 +101,7 @@ class Plan:
     cost_lines: Table
     excuses: Table = field(default_factory=lambda: Table({}))
     conflicts: Table = field(default_factory=lambda: Table({}))
+    contradiction: Table = field(default_factory=lambda: Table({}))
     ways: Table = field(default_factory=lambda: Table({}))
     risk: Table = field(default_factory=lambda: Table({}))
     fleet: Table = field(default_factory=lambda: Table({}))  # the summary people read; see solve.summarise

@@ -28,4 +28,5 @@ def resident(problem: Problem) -> Array:
     for allowed in set(problem.workloads.residency):
         names = list(allowed)
         found[allowed] = np.isin(jurisdiction, names) | np.isin(country, names) if allowed else anywhere
-    return np.array([found[allowed] for allowed in problem.workloads.residency]).reshape(-1, len(country))
+    rows = [found[allowed] for allowed in problem.workloads.residency]
+    return np.array(rows).reshape(len(rows), len(country))  # also without regions

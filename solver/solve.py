@@ -108,7 +108,7 @@ def solve(  # noqa: PLR0913 (options by name, each with a default)
     about = provenance(problem, seed=found.seed, deterministic=deterministic, seconds=seconds, warnings=found.warnings)
     outcome = found.outcome
     if outcome.termination == "infeasible" or outcome.decision is None:
-        return infeasible_plan(problem, outcome.decision, about)
+        return infeasible_plan(problem, outcome.decision, about, memory_limit_gib=memory_limit_gib)
     return _checked(problem, outcome.decision, outcome, about, task)
 
 

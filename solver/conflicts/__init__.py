@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SECONDS = 10.0  # of analysis
 MOST_SECONDS = 60.0  # until it is ended: with the search for a plan that confirms it, of a large problem
 COLUMNS = ("limit", "unit", "relax_by", "usd_per_unit", "detail")
+TOGETHER = ("limit", "says", "proof")
 EMPTY = {
     "purchases": ("offer", "provider", "region", "node", "option", "kind", "block", "nodes", "starts", "term_hours"),
     "placements": ("candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"),
@@ -24,18 +25,23 @@ EMPTY = {
 }
 
 
-def infeasible_plan(problem: Problem, decision: Decision | None, about: Provenance) -> Plan:
-    """A plan without a fleet, whose conflicts say which limits would have to give way for there to be one.
+def infeasible_plan(
+    problem: Problem, decision: Decision | None, about: Provenance, *, memory_limit_gib: float | None = None
+) -> Plan:
+    """A plan without a fleet: which limits would have to give way for there to be one, and which contradict another.
 
     Args:
         problem: has no plan.
         decision: of the search, with what it could not serve left unserved; said when time for an analysis is out.
         about: where the plan comes from; a deterministic one is analysed without a clock.
+        memory_limit_gib: GiB that the analysis may take beyond what its process starts with.
     """
-    from .apart import rows_apart
+    from .apart import found_apart
 
     seconds = None if about.deterministic else SECONDS
-    rows = rows_apart(problem, decision, seconds=seconds, most_s=MOST_SECONDS, seed=about.seed)
+    rows, together = found_apart(
+        problem, decision, seconds=seconds, most_s=MOST_SECONDS, seed=about.seed, memory_limit_gib=memory_limit_gib
+    )
     if rows is None:
         from .table import UNKNOWN, unserved_rows
 
@@ -51,5 +57,6 @@ def infeasible_plan(problem: Problem, decision: Decision | None, about: Provenan
         accounting=problem.limits.accounting,
         excuses=problem.excuses,
         conflicts=Table.from_records(COLUMNS, rows),
+        contradiction=Table.from_records(TOGETHER, together),
         **tables,
     )

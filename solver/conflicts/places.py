@@ -201,6 +201,23 @@ def extended(problem: Problem, w: int, hours: int) -> Problem:
     return _cut(problem, d, np.array(opened, dtype=np.int64), parents, share, beyond)
 
 
+def windowless(problem: Problem, w: int) -> Problem:
+    """The problem in which a job may work at any hour, and beyond the horizon for as long as its slowest mode takes.
+
+    Nothing is asked of flows there, no commitment is in force, and what is paid is paid in the last month.
+    """
+    c, s, blocks = problem.candidates, problem.sources, problem.blocks
+    d = int(np.flatnonzero(s.workload == w)[0])
+    rates = c.units_per_hour[(c.workload == w) & (c.units_per_hour > 0)]
+    need = int(-(-int(s.total_units[d]) // int(rates.min(initial=2**62)))) if len(rates) else 0
+    fine = np.isin(blocks.scenario, problem.working)
+    beyond = [(k, need) for k in problem.working] if need else []
+    made = _cut(problem, d, np.flatnonzero(fine), [], [], beyond)
+    units = made.sources.units_per_hour.copy()
+    units[:, blocks.count :] = 0
+    return dataclasses.replace(made, sources=dataclasses.replace(made.sources, units_per_hour=units))
+
+
 def _part(hours: Array, taken: int) -> Array:
     """So many hours of a block, the earliest months first [P]."""
     before = np.cumsum(hours) - hours

@@ -109,7 +109,7 @@ def out_of_memory(words: str) -> bool:
 
 def _search(task: Task, tell: Callable[..., None]) -> None:
     if task.memory_limit_gib is not None:
-        _limit_memory(task.memory_limit_gib)
+        limit_memory(task.memory_limit_gib)
     outcome = task.search(
         lambda phase, bound, cost: tell("report", phase, bound, cost),
         lambda decision, bound: tell("keep", decision, bound),
@@ -140,7 +140,7 @@ def _follow_parent() -> None:
     os._exit(1)
 
 
-def _limit_memory(gib: float) -> None:
+def limit_memory(gib: float) -> None:
     """Refuse memory beyond so much more address space than the process has once its libraries are loaded."""
     import resource
     from importlib import import_module

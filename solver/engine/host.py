@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
-from ..errors import EngineError
+from ..errors import EngineError, OutOfTimeError
 from .child import Task, out_of_memory, receive
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class CrashError(EngineError):
     """The child ended without an answer."""
 
 
-class LateError(EngineError):
+class LateError(OutOfTimeError):
     """The child did not keep the time limit."""
 
 
@@ -94,7 +94,8 @@ def search(task: Task, report: Report, *, isolated: bool) -> Found:
     """Search in a child process, or in this one; whatever ends the search early, a plan found is used.
 
     Raises:
-        EngineError: the engine failed, crashed, ran out of memory or found nothing in time.
+        EngineError: the engine failed, crashed or ran out of memory.
+        OutOfTimeError: it found nothing in time; with the best bound known.
         KeyboardInterrupt: interrupted before there was a plan.
     """
     best = Best(report, task.seed)
@@ -102,6 +103,8 @@ def search(task: Task, report: Report, *, isolated: bool) -> Found:
         outcome = _in_child(task, best) if isolated else _here(task, best)
     except (KeyboardInterrupt, EngineError) as end:
         if best.decision is None:
+            if isinstance(end, OutOfTimeError) and math.isfinite(best.bound):
+                raise OutOfTimeError.of(best.bound) from None
             raise
         outcome = _rescued(best, end)
     return Found(outcome=outcome, seed=best.seed, warnings=tuple(best.warnings))
@@ -180,7 +183,7 @@ def _follow(child: Child, task: Task, best: Best) -> Outcome:
         match message:
             case ("ready",):
                 limit = math.inf if task.deterministic else task.time_limit_s
-                late = LateError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")
+                late = LateError.of()
                 child.hear_by(limit + GRACE_S + GRACE * limit, late)
                 child.ready = True
             case ("report", phase, bound, cost):

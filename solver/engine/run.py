@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..assemble import decide
-from ..errors import EngineError
+from ..errors import EngineError, OutOfTimeError
 from ..formulation import formulate
 from ..rules.budget import overspent_usd
 from . import mathopt, primal, relaxation
@@ -63,10 +63,6 @@ ATTEMPTS = (
     Attempt("highs", 1.0, 100_000),
 )
 FEW_UNITS = 10_000  # an hour
-
-
-class OutOfTimeError(EngineError):
-    """No plan within the time limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +153,7 @@ def _ordinary(s: Search) -> Outcome:
     if found is None and in_reach(s.problem):
         return _whole(s)
     if found is None:
-        raise _out_of_time()
+        raise OutOfTimeError.of()
     return found
 
 
@@ -212,7 +208,7 @@ def _whole_values(s: Search, root: relaxation.Root, known: float) -> Array | Non
 def _verdict(s: Search, root: relaxation.Root) -> Outcome | None:
     """Infeasible, when that is beyond doubt; None when it is not."""
     if not (root.converged or root.infeasible):
-        raise _out_of_time()
+        raise OutOfTimeError.of()
     if in_reach(s.problem) and not _contradicts_itself(s):
         return None
     return _outcome(root.formulation, None if root.infeasible else root.values, root.bound, "infeasible")
@@ -323,7 +319,8 @@ def _whole(s: Search) -> Outcome:
         ended: Termination = ("optimal" if s.gap == 0 else "gap reached") if reached else "time limit"
         return _outcome(f, best.values, bound, ended)
     if any(a.status != "infeasible" for a, _ in answers):
-        raise _out_of_time()
+        s.report("bound", _bound([a for a, _ in answers]), math.inf)
+        raise OutOfTimeError.of()
     answer = mathopt.solve(f.model.program(), time_limit_s=max(1.0, s.left()), gap=s.gap, seed=s.effort.seed)
     return _outcome(f, answer.values, answer.bound, "infeasible")
 
@@ -340,7 +337,3 @@ def _settled(answers: Sequence[mathopt.Answer], gap: float) -> bool:
     if math.isinf(cost):
         return all(a.status == "infeasible" for a in answers)
     return cost - _bound(answers) <= max(gap * abs(cost), EXACT * max(1.0, abs(cost)))
-
-
-def _out_of_time() -> EngineError:
-    return OutOfTimeError("no plan within the time limit", where="engine", mend="give --time-limit more seconds")

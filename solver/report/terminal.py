@@ -26,6 +26,8 @@ def show(plan: Plan, console: Console) -> None:
     if plan.termination == "infeasible":
         console.print(plain_text(words.certificate(plan), "bold red"))
         console.print(_conflicts(plan) if len(plan.conflicts) else plain_text(NOT_FOUND))
+        if len(plan.contradiction):
+            console.print(plain_text(words.sentence(words.contradiction(plan))))
     else:
         console.print(_fleet(plan, wide=console.width >= NARROW))
         if len(plan.fleet) > MOST_ROWS:

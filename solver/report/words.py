@@ -148,3 +148,17 @@ def assumptions(plan: Plan) -> list[str]:
 def _three(value: float) -> str:
     digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2  # noqa: PLR2004
     return f"{value:,.{digits}f}"
+
+
+def contradiction(plan: Plan) -> str:
+    """Which limits cannot all be met, in a sentence or two; "" where that is not known."""
+    rows = list(plan.contradiction.records())
+    if not rows:
+        return ""
+    named = [f"{r['limit']} ({r['says']})" for r in rows]
+    sure = all(r["proof"] == "confirmed" for r in rows)
+    beside = "" if sure else " This is an estimate: there was no time to confirm it."
+    if len(named) == 1:
+        return f"{named[0]} cannot be met, whatever else gives way.{beside}"
+    what = f"{', '.join(named[:-1])} and {named[-1]} contradict one another"
+    return f"{what}; without any one of them there is a plan.{beside}"
