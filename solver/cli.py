@@ -74,6 +74,10 @@ InputTokens = Annotated[int, typer.Option(metavar="N", help="Tokens of a prompt.
 OutputTokens = Annotated[int, typer.Option(metavar="N", help="Tokens of an answer.")]
 TpotTarget = Annotated[float | None, typer.Option(metavar="MS", help="Mean time per output token at most.")]
 TtftTarget = Annotated[float | None, typer.Option(metavar="MS", help="Mean time to the first token at most.")]
+MemoryLimit = Annotated[
+    float | None,
+    typer.Option(metavar="GIB", help="Memory a search may take beyond what its process starts with (Linux)."),
+]
 Rows = Annotated[RowFormat, typer.Option("--format", help="How to print.")]
 Limit = Annotated[int, typer.Option(min=0, help="Rows of a table at most; 0 shows all. CSV and JSON are always whole.")]
 
@@ -112,6 +116,7 @@ def plan(
     gap: Annotated[float, typer.Option(metavar="G", help="Stop at this proved gap, a share of the cost.")] = 0.01,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
     deterministic: Annotated[bool, typer.Option("--deterministic", help="The same plan on every run.")] = False,
+    memory_limit: MemoryLimit = None,
     style: Annotated[PlanFormat, typer.Option("--format", help="What to print.")] = PlanFormat.table,
 ) -> None:
     """Find the cheapest fleet for a spec, with a proved bound.
@@ -120,7 +125,9 @@ def plan(
     """
     from .doors.planning import Search, plan
 
-    search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic)
+    search = Search(
+        time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic, memory_limit_gib=memory_limit
+    )
     raise typer.Exit(plan(spec, out, search, as_json=style is PlanFormat.json))
 
 
@@ -189,6 +196,7 @@ def schedule(  # noqa: PLR0913 (options by name)
     ] = 0.005,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the searches.")] = 0,
     deterministic: Annotated[bool, typer.Option("--deterministic", help="The same schedule on every run.")] = False,
+    memory_limit: MemoryLimit = None,
     style: Annotated[PlanFormat, typer.Option("--format", help="What to print.")] = PlanFormat.table,
 ) -> None:
     """Schedule training runs hour by hour, on what serving leaves idle first.
@@ -199,7 +207,9 @@ def schedule(  # noqa: PLR0913 (options by name)
     from .doors.planning import Search
     from .doors.scheduling import schedule
 
-    search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic)
+    search = Search(
+        time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic, memory_limit_gib=memory_limit
+    )
     raise typer.Exit(schedule(spec, plan, out, search, schedule_gap=schedule_gap, as_json=style is PlanFormat.json))
 
 
@@ -235,6 +245,7 @@ def whatif(  # noqa: PLR0913 (options by name)
     gap: Annotated[float, typer.Option(metavar="G", help="Stop at this proved gap, a share of the cost.")] = 0.01,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
     deterministic: Annotated[bool, typer.Option("--deterministic", help="The same plan on every run.")] = False,
+    memory_limit: MemoryLimit = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     limit: Limit = 40,
 ) -> None:
@@ -245,7 +256,9 @@ def whatif(  # noqa: PLR0913 (options by name)
     from .doors.planning import Search
     from .doors.wondering import whatif
 
-    search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic)
+    search = Search(
+        time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic, memory_limit_gib=memory_limit
+    )
     raise typer.Exit(whatif(plan, changes, out, search, as_json=as_json, limit=limit))
 
 

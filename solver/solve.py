@@ -88,7 +88,7 @@ def solve(  # noqa: PLR0913 (options by name, each with a default)
     """
     if not (time_limit_s > 0 and 0 <= gap < 1):
         raise InputError("time_limit_s must be above 0, gap from 0 to below 1", where="solve")
-    _can_limit(memory_limit_gib, isolated=isolated)
+    can_limit(memory_limit_gib, isolated=isolated)
     from .engine.child import Task
     from .engine.host import search
 
@@ -112,7 +112,8 @@ def solve(  # noqa: PLR0913 (options by name, each with a default)
     return _checked(problem, outcome.decision, outcome, about, task)
 
 
-def _can_limit(memory_gib: float | None, *, isolated: bool) -> None:
+def can_limit(memory_gib: float | None, *, isolated: bool) -> None:
+    """Refuse a limit of memory that is none, or that cannot be kept."""
     if memory_gib is None:
         return
     if not 0 < memory_gib < math.inf:

@@ -41,6 +41,7 @@ def what_if(
     seed: int = 0,
     deterministic: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    memory_limit_gib: float | None = None,
 ) -> WhatIf:
     """Plan anew with fields of the plan's spec changed.
 
@@ -52,6 +53,7 @@ def what_if(
         seed: of the search.
         deterministic: the same plan on every run.
         progress: hears of bounds and plans as they are found.
+        memory_limit_gib: GiB the search may take beyond what its process starts with.
 
     Raises:
         InputError: the plan holds no spec, a path leads nowhere, or a value does not fit.
@@ -68,7 +70,7 @@ def what_if(
     infeasible = plan.termination == "infeasible"
     made = solve(
         problem, time_limit_s=time_limit_s, gap=gap, seed=seed, deterministic=deterministic, progress=progress,
-        warm=None if infeasible else carry(plan, problem, before),
+        warm=None if infeasible else carry(plan, problem, before), memory_limit_gib=memory_limit_gib,
     )  # fmt: skip
     found = None if infeasible or made.termination == "infeasible" else diff(plan, made, (before, problem))
     return WhatIf(problem=problem, plan=made, difference=found, notes=tuple(notes))

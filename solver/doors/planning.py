@@ -35,6 +35,7 @@ class Search:
     gap: float
     seed: int
     deterministic: bool
+    memory_limit_gib: float | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges; NaN is in none."""
@@ -44,6 +45,9 @@ class Search:
             raise InputError(f"{self.gap:g} is no gap", where="--gap", mend="a share from 0 to below 1, such as 0.01")
         if not 0 <= self.seed < 2**31:
             raise InputError(f"{self.seed} is no seed", where="--seed", mend="a whole number from 0 to 2147483647")
+        if self.memory_limit_gib is not None and not 0 < self.memory_limit_gib < math.inf:
+            where = "--memory-limit"
+            raise InputError(f"{self.memory_limit_gib:g} is no limit of memory", where=where, mend="GiB above 0")
 
 
 def plan(spec: str, out: Path | None, search: Search, *, as_json: bool) -> int:
@@ -60,6 +64,7 @@ def plan(spec: str, out: Path | None, search: Search, *, as_json: bool) -> int:
             seed=search.seed,
             deterministic=search.deterministic,
             progress=follow,
+            memory_limit_gib=search.memory_limit_gib,
         )
     if out is not None:
         from ..report import write_all

@@ -32,7 +32,9 @@ def schedule(
         from ..schedule.requests import requests
 
         asked = requests(market)
-        options: dict[str, Any] = {"seed": search.seed, "deterministic": search.deterministic}
+        options: dict[str, Any] = {
+            "seed": search.seed, "deterministic": search.deterministic, "memory_limit_gib": search.memory_limit_gib,
+        }  # fmt: skip
         limits: dict[str, Any] = {"time_limit_s": search.time_limit_s, "schedule_gap": schedule_gap, "progress": follow}
         problem: Problem | None = None
         if plan is not None:
@@ -73,7 +75,7 @@ def _fleet(problem: Problem, search: planning.Search, follow: Any) -> Plan:
 
     return solve(
         problem, time_limit_s=search.time_limit_s, gap=search.gap, seed=search.seed,
-        deterministic=search.deterministic, progress=follow,
+        deterministic=search.deterministic, progress=follow, memory_limit_gib=search.memory_limit_gib,
     )  # fmt: skip
 
 

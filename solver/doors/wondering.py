@@ -23,7 +23,7 @@ def whatif(path: Path, changes: list[str], out: Path | None, search: Search, *, 
     with screen.progress() as follow:
         found = what_if(
             old, wanted, time_limit_s=search.time_limit_s, gap=search.gap, seed=search.seed,
-            deterministic=search.deterministic, progress=follow,
+            deterministic=search.deterministic, progress=follow, memory_limit_gib=search.memory_limit_gib,
         )  # fmt: skip
     if out is not None:
         from ..report import write_all

@@ -33,6 +33,7 @@ def schedule(
     deterministic: bool = False,
     progress: Callable[[Progress], None] | None = None,
     isolated: bool = True,
+    memory_limit_gib: float | None = None,
 ) -> Schedule:
     """The cheapest schedule found, checked, with what is proved of it.
 
@@ -45,6 +46,7 @@ def schedule(
         progress: hears of bounds and schedules as they are found.
         isolated: search in a child process, which a limit, Ctrl-C or a crash ends with the best schedule kept; False
             searches in this one.
+        memory_limit_gib: GiB the search may take beyond what its process starts with.
 
     Raises:
         InputError: a limit out of its range.
@@ -59,12 +61,17 @@ def schedule(
     faults = [(str(problem.jobs.name[j]), reason) for j in must if (reason := alone(problem, j))]
     if faults:
         raise UnschedulableError(tuple(faults))
+    from ..solve import _reporter, can_limit
+
+    can_limit(memory_limit_gib, isolated=isolated)
     from ..engine.gangs.run import GangTask
     from ..engine.host import search
-    from ..solve import _reporter
 
     start = time.monotonic()
-    task = GangTask(problem=problem, time_limit_s=time_limit_s, gap=gap, seed=seed, deterministic=deterministic)
+    task = GangTask(
+        problem=problem, time_limit_s=time_limit_s, gap=gap, seed=seed, deterministic=deterministic,
+        memory_limit_gib=memory_limit_gib,
+    )  # fmt: skip
     found = search(cast("Any", task), _reporter(progress, start), isolated=isolated)
     outcome: Any = found.outcome
     if outcome.termination == "infeasible":
