@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..rules.upfront import upfront_micro_usd
-from . import mathopt
+from . import mathopt, neighbourhood
 from .duals import market, read_prices
 from .fill import Room, fill, improve
 from .parts import improve_parts, objective, residual, solve_parts
@@ -27,6 +27,7 @@ LINKING_ROWS = frozenset({"monthly budget", "carbon"})
 OF_COMMITMENTS = frozenset({"upfront cash"})  # rows that link the commitments of all pools
 TURNS = 3
 MOST_COLUMNS = 20_000  # columns of a program that is also searched whole
+WHOLE_SHARE = 0.3  # of the time left that the search of it may take
 ENOUGH = 1e-4
 TINY = 1e-6
 
@@ -53,12 +54,14 @@ def search(
             best, best_cost = better, objective(program, better)
             report(best, best_cost)
     if program.shape[1] <= MOST_COLUMNS and not stop(best_cost):
-        answer = effort.solve(program, gap=ENOUGH, seconds=seconds())
+        answer = effort.solve(program, gap=ENOUGH, seconds=WHOLE_SHARE * seconds())
         if answer.values is not None:
             found = np.where(program.whole, np.round(answer.values), answer.values)
             if objective(program, found) < best_cost:
                 best, best_cost = found, objective(program, found)
                 report(best, best_cost)
+    if best is not None and not stop(best_cost):
+        best = neighbourhood.improve(f, program, best, stop=stop, report=report, effort=effort)
     return best
 
 

@@ -27,6 +27,7 @@ FIRST = 3  # cheapest candidates of each workload, market and way to begin with
 UNLIMITED = 1e6  # nodes
 AMPLE = 3  # times the peak that the first candidates may serve
 MOST_FIRST = 24
+ALL_OPEN = 40_000  # candidates × blocks that are open from the start
 MOST_ROUNDS = 30
 LITTLE = 0.1  # of the gap asked for
 MANY = 120  # open candidates
@@ -105,6 +106,9 @@ def solve_root(
     The candidates to begin with are the `first` ones, where these are known; else those that a thinned problem ends up
     using.
     """
+    every = np.arange(len(problem.candidates.pool))
+    if len(every) * problem.blocks.count <= ALL_OPEN:
+        return _widen(problem, rules, every, stop, report, seed, gap)
     rows, small = first_candidates(problem), thin(problem, THIN)
     if first is not None:
         w = problem.candidates.workload
@@ -127,6 +131,9 @@ def _widen(
     gap: float,
 ) -> Root:
     cuts, best, before = rounding.Cuts.none(), None, -np.inf
+    none = np.zeros(0, dtype=np.int64)
+    back = rows if len(rows) == len(problem.candidates.pool) else none  # what stays open: all, or what came back
+    left = none  # what was closed once
     for _ in range(MOST_ROUNDS):
         root = _round(problem, rules, rows, cuts, seed)
         if best is None or root.bound > best.bound:
@@ -143,7 +150,10 @@ def _widen(
         joined = cuts.join(more)
         if not len(new) and len(joined.size) == len(cuts.size):
             return dataclasses.replace(best, converged=True)
-        cuts, rows = joined, np.union1d(_wanted(root), new)
+        back = np.union1d(back, np.intersect1d(left, new))
+        kept = np.union1d(_wanted(root), np.intersect1d(rows, back))
+        left = np.union1d(left, np.setdiff1d(rows, kept))
+        cuts, rows = joined, np.union1d(kept, new)
     if best is None:
         raise EngineError("the relaxation never started", where="engine")
     return best
