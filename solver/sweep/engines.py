@@ -5,6 +5,7 @@ An engine takes jobs while it has room, and tells what came of them in whatever 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import tempfile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 START_S = 120.0  # until workers are there
 TAIL = 4000  # characters of a dead worker's last words
 POLL_S = 1.0
+RESULT_S = 30.0  # for a result to come from its worker
 SETTLE_S = 2.0  # of a new worker of a cluster before it is given a job
 DIED = "the worker process died"
 AGAIN = "run the same command again when it is up: it goes on where it stopped"
@@ -286,13 +288,24 @@ class Dask:
         Raises:
             EngineError: for a long time there has been none at all.
         """
-        workers = self._client.nthreads()
+        workers = self._alive()
         self._seen = time.monotonic() if workers else self._seen
         if time.monotonic() - self._seen > START_S:
             raise EngineError("the cluster has no workers any more", where="dask", mend=AGAIN)
         busy = {address for _, address in self._running.values()}
         self._free = [address for address in self._settled(workers) if address not in busy]
         return len(self._free)
+
+    def _alive(self) -> list[str]:
+        """Addresses of all workers.
+
+        Raises:
+            EngineError: the scheduler is gone.
+        """
+        if self._client.status == "running":
+            with contextlib.suppress(OSError, TimeoutError):
+                return list(self._client.nthreads())
+        raise EngineError("the scheduler is gone", where="dask", mend=AGAIN)
 
     def _settled(self, workers: Iterable[str]) -> list[str]:
         """Workers whose nannies know that they have started: of one that dies before, none would start another."""
@@ -315,7 +328,7 @@ class Dask:
     def wait(self) -> list[Ended]:
         """What has ended, and what was on workers that are gone."""
         found = [self._over(attempt) for attempt in _heard(self._ended) if attempt in self._running]
-        workers = self._client.nthreads()
+        workers = self._alive()
         missing = {attempt for attempt, (_, address) in self._running.items() if address not in workers}
         for attempt in missing & self._missing:  # twice: there was time for its end to be heard of
             future, _ = self._running.pop(attempt)
@@ -329,8 +342,8 @@ class Dask:
 
         future, _ = self._running.pop(attempt)
         try:
-            return Ended(attempt=attempt, answer=future.result())
-        except KilledWorker:
+            return Ended(attempt=attempt, answer=future.result(timeout=RESULT_S))
+        except (KilledWorker, TimeoutError):  # its worker died while it ran, or with its result
             return Ended(attempt=attempt, how=DIED)
         except Exception as error:  # noqa: BLE001 (of Dask itself: a job never raises)
             if future.status in ("cancelled", "lost"):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -19,7 +22,7 @@ from solver.sweep.keys import Search
 from solver.sweep.result import SweepReport
 from solver.sweep.run import coordinate, opened
 from tests.sweep import acting
-from tests.sweep.small import done, of_demand, states
+from tests.sweep.small import done, environment, of_demand, states
 
 Make = Callable[[], Engine]
 ENGINES = [
@@ -150,6 +153,36 @@ def test_a_cluster_by_its_address(tmp_path: Path) -> None:
         assert report.count("done") == 2
         with Client(cluster) as client:  # type: ignore[no-untyped-call]
             assert len(client.run(os.getpid)) == 2
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away(tmp_path: Path) -> None:
+    """Is a typed error; what was in work is nobody's attempt, and what was done is kept."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    dask = [sys.executable, "-m", "dask"]
+    scheduler = subprocess.Popen(
+        [*dask, "scheduler", "--host", f"tcp://{address}", "--no-dashboard"], env=environment()
+    )
+    worker = subprocess.Popen(
+        [*dask, "worker", f"tcp://{address}", "--nworkers", "2", "--nthreads", "1", "--no-dashboard"], env=environment()
+    )
+
+    def leave() -> None:
+        while acting.SLEEPS not in acting.noted() or done(tmp_path / "out") < 1:
+            time.sleep(0.05)
+        scheduler.kill()
+
+    threading.Thread(target=leave, daemon=True).start()
+    try:
+        with pytest.raises(EngineError, match="the scheduler is gone"):
+            sweep(tmp_path, lambda: engine("dask", scheduler=f"tcp://{address}", do=acting.act), 1000.0, acting.SLEEPS)
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+    assert states(tmp_path / "out") == {"done": 1, "begun": 1}
 
 
 @pytest.mark.slow
