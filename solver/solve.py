@@ -19,6 +19,7 @@ from .check import check
 from .conflicts import infeasible_plan
 from .errors import CheckError, InputError
 from .plan import Certificate, Plan, Provenance
+from .reduce import reduce, start_in
 from .rules import RULES, Books
 from .rules.measures import objective_micro_usd
 
@@ -93,23 +94,26 @@ def solve(  # noqa: PLR0913 (options by name, each with a default)
     from .engine.host import search
 
     start = time.monotonic()
+    before = carry(warm, problem) if isinstance(warm, Plan) else warm
+    reduced = reduce(problem, rules, merge_blocks=before is None)
     task = Task(
-        problem=problem,
+        problem=reduced.problem,
         rules=rules,
         time_limit_s=time_limit_s,
         gap=gap,
         seed=seed,
         deterministic=deterministic,
         memory_limit_gib=memory_limit_gib,
-        start=carry(warm, problem) if isinstance(warm, Plan) else warm,
+        start=None if before is None else start_in(reduced, before),
     )
     found = search(task, _reporter(progress, start), isolated=isolated)
     seconds = time.monotonic() - start
     about = provenance(problem, seed=found.seed, deterministic=deterministic, seconds=seconds, warnings=found.warnings)
     outcome = found.outcome
-    if outcome.termination == "infeasible" or outcome.decision is None:
-        return infeasible_plan(problem, outcome.decision, about, memory_limit_gib=memory_limit_gib)
-    return _checked(problem, outcome.decision, outcome, about, task)
+    decision = None if outcome.decision is None else reduced.lift(outcome.decision)
+    if outcome.termination == "infeasible" or decision is None:
+        return infeasible_plan(problem, decision, about, memory_limit_gib=memory_limit_gib)
+    return _checked(problem, decision, outcome, about, task)
 
 
 def can_limit(memory_gib: float | None, *, isolated: bool) -> None:

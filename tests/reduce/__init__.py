@@ -1,0 +1,1 @@
+"""Exact reductions of planning problems."""
