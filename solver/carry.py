@@ -96,7 +96,7 @@ def _served(problem: Problem, plan: Plan, rows: list[int]) -> tuple[Array, Array
             units = made.setdefault((d, k), np.zeros(max(1, len(plan.block_hours)), dtype=np.int64))
             units[int(r["block"])] += int(r["units_per_hour"])
     pairs = np.array([*made], dtype=np.int64).reshape(-1, 2).T
-    return pairs, np.array([*made.values()], dtype=np.int64).reshape(pairs.shape[1], -1)
+    return pairs, np.array([*made.values()], dtype=np.int64).reshape(pairs.shape[1], max(1, len(plan.block_hours)))
 
 
 def _offers(problem: Problem, plan: Plan) -> dict[int, int]:

@@ -60,6 +60,15 @@ class SweepEngine(StrEnum):
     dask = "dask"
 
 
+class Axis(StrEnum):
+    """What cost is traded against."""
+
+    carbon = "carbon"
+    upfront = "upfront"
+    latency = "latency"
+    spot = "spot"
+
+
 class TextFormat(StrEnum):
     """How an explanation is printed."""
 
@@ -260,6 +269,27 @@ def whatif(  # noqa: PLR0913 (options by name)
         time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic, memory_limit_gib=memory_limit
     )
     raise typer.Exit(whatif(plan, changes, out, search, as_json=as_json, limit=limit))
+
+
+@app.command()
+def pareto(  # noqa: PLR0913 (options by name)
+    *,
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="Spec file, or @NAME for a packaged example.")],
+    against: Annotated[Axis, typer.Option(help="What cost is traded against.")],
+    points: Annotated[int, typer.Option(metavar="N", help="Limits to plan for.")] = 8,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write a page, JSON, CSV and the plans.")] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds to search at most, each.")] = 60.0,
+    gap: Annotated[float, typer.Option(metavar="G", help="Stop at this proved gap, a share of the cost.")] = 0.01,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the search.")] = 0,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="The same plans on every run.")] = False,
+    style: Rows = RowFormat.table,
+) -> None:
+    """Trade cost against carbon, upfront cash, latency or spot: a frontier of checked plans, each with its bound."""
+    from .doors.planning import Search
+    from .doors.trading import pareto
+
+    search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=deterministic)
+    raise typer.Exit(pareto(spec, against.value, points, out, search, style=style.value))
 
 
 @app.command()

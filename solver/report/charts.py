@@ -157,6 +157,27 @@ def tornado(swings: Sequence[Swing]) -> Markup:
     return svg.figure("tornado", "Sensitivity of the total", "Bars show the change of the total.", (WIDE, y), parts)
 
 
+def frontier(points: Sequence[tuple[float, int]], unit: str) -> Markup:
+    """Cost a month against something else: one mark a plan, joined as the frontier goes."""
+    width, height, left, right, top, bottom = WIDE, 360.0, 64.0, 24.0, 14.0, 44.0
+    plot_w, plot_h = width - left - right, height - top - bottom
+    across = svg.ticks(max((v for v, _ in points), default=0.0))
+    up = svg.ticks(max((m for _, m in points), default=0) / 1e6)
+    at = [(left + plot_w * v / across[-1], top + plot_h * (1 - m / 1e6 / up[-1])) for v, m in points]
+    parts = [_grid(mark, top + plot_h * (1 - mark / up[-1]), left, width - right) for mark in up]
+    for mark in across:
+        x = left + plot_w * mark / across[-1]
+        parts.append(svg.text(x, height - 24, f"{mark:,.6g}", "small muted", anchor="middle"))
+    parts.append(svg.text(left + plot_w / 2, height - 6, unit, "small muted", anchor="middle"))
+    parts.append(svg.path(at, fill="none", stroke=svg.ACCENT, stroke_width="1.5"))
+    for (x, y), (value, micro) in zip(at, points, strict=True):
+        parts.append(
+            svg.rect((x - 4, y - 4, 8.0, 8.0), svg.ACCENT, f"{value:,.6g} {unit}: {words.usd(micro, 0)} a month")
+        )
+    said = f"{len(points)} plans, dollars a month against {unit}."
+    return svg.figure("frontier", f"Cost against {unit}", said, (width, height), parts)
+
+
 def clipped(words_: str, most: int) -> str:
     """Text cut to fit, with an ellipsis."""
     shown = clean(words_)

@@ -153,6 +153,17 @@ def test_commitments_are_carried_by_name_and_owned_ones_are_those_owned_now() ->
     pytest.fail("no plan with a commitment")
 
 
+def test_a_plan_that_serves_nothing_is_no_start_and_no_fault() -> None:
+    """Nothing is worth its price at a tenth of a cent for what is left."""
+    problem = random_problem(1, must_serve=0.0, quota=0.0)
+    cheap = dataclasses.replace(problem.workloads, unserved_micro_usd_per_unit=whole([1] * len(problem.workloads.name)))
+    idle = dataclasses.replace(problem, workloads=cheap)
+    plan = planned(idle)
+    assert not len(plan.placements)
+    assert planned(idle, warm=plan).total_micro_usd == plan.total_micro_usd
+    assert planned(problem, warm=plan).total_micro_usd == pytest.approx(planned(problem).total_micro_usd, rel=1e-6)
+
+
 def test_values_are_read_as_in_a_spec() -> None:
     """Numbers, lists, words, days and nothing."""
     found = read_changes(["a.b=0.3", "c = [EU, US]", "d=chat", "e=2027-01-01", "f=null", 'g="0.3"'])
