@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from . import certify
 from .certify import FleetCertificate, Kind
+from .reduce import reduce_fleet
 from .strata import draw, strata
 from .training import LEISURE, train
 
@@ -76,6 +78,21 @@ def plan_fleet(
     """
     if samples < 2:  # noqa: PLR2004
         raise InputError(f"{samples} samples have no spread", where="samples", mend="ask for at least 2")
+    reduced = reduce_fleet(fleet, slots)
+    made = _planned(reduced.fleet, reduced.slots, kind, samples, seed, workers, engine, report)
+    return dataclasses.replace(made, stratum=made.stratum[reduced.slot_for], ways=reduced.ways(made.ways))
+
+
+def _planned(
+    fleet: Fleet,
+    slots: Slots,
+    kind: Kind,
+    samples: int,
+    seed: int,
+    workers: int,
+    engine: str,
+    report: Callable[[str, float], None],
+) -> FleetPlan:
     began, seconds = time.perf_counter(), dict[str, float]()
 
     def lap(stage: str) -> None:
