@@ -22,6 +22,13 @@ EXIT_CODES = (
 class Commands(TyperGroup):
     """Commands whose broken pipe or interrupt reaches `guarded`; typer would exit in ways of its own."""
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the command line."""
+        try:
+            return super().make_context(*args, **options)
+        except KeyboardInterrupt as cause:
+            raise Stop from cause
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
