@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ..errors import EngineError, InputError
@@ -31,6 +32,12 @@ RESULT_S = 30.0  # for a result to come from its worker
 SETTLE_S = 2.0  # of a new worker of a cluster before it is given a job
 DIED = "the worker process died"
 AGAIN = "run the same command again when it is up: it goes on where it stopped"
+LOCAL = MappingProxyType(  # settings of Dask for a cluster on this machine
+    {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.deploy.lost-worker-timeout": "1 day",  # it gives up workers that die twice in so short a time
+    }
+)
 INSTALL = "pip install 'autoparallel-planner[cluster]'"
 
 
@@ -207,6 +214,7 @@ class Dask:
         self._seen = time.monotonic()  # when there were workers
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._cluster: Any = None
+        self._settings = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         """Connect.
@@ -245,12 +253,11 @@ class Dask:
         from distributed import LocalCluster
 
         cluster: Any = LocalCluster  # untyped
-
-        with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-            return cluster(
-                n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=":0",
-                silence_logs=logging.CRITICAL, memory_limit=0,
-            )  # fmt: skip
+        self._settings.enter_context(dask.config.set(LOCAL))
+        return cluster(
+            n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=":0",
+            silence_logs=logging.CRITICAL, memory_limit=0,
+        )  # fmt: skip
 
     def _greet(self) -> None:
         """Wait for workers, and ask what they have."""
@@ -281,6 +288,7 @@ class Dask:
             client.close(timeout=POLL_S * 5)
         if self._cluster is not None:
             self._cluster.close(timeout=POLL_S * 10)
+        self._settings.close()
 
     def room(self) -> int:
         """Workers that wait.
