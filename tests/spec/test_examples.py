@@ -17,7 +17,9 @@ from solver.examples import example_names, example_text
 from solver.problem import Problem
 from solver.spec.model import Spec
 
-NAMES = ("batch", "contradiction", "eu-residency", "one-model", "scenarios", "training", "twelve-workloads", "uncertain")
+NAMES = (
+    "batch", "contradiction", "eu-residency", "one-model", "scenarios", "training", "twelve-workloads", "uncertain",
+)  # fmt: skip
 
 
 def spec_of(name: str, folder: Path) -> Path:
