@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal["statistical", "deterministic"]
-REPLICATION = Schedule(rounds=120, before=150, hot=0.01, cold=0.003, averaging=0.06)
+REPLICATION = Schedule(rounds=90, before=150, hot=0.01, cold=0.003, averaging=0.06)
 EVERY_SLOT = Schedule(rounds=20, before=60, hot=0.01, cold=0.01, averaging=0.2)
-PASSES = (1.0, 0.95, 0.9, 0.8, 0.6, 0.3, 0.0)
+PASSES = (1.0, 0.9, 0.8, 0.6, 0.3, 0.0)
 ONE_PASS = (0.0,)
 FEW = 200  # slots that are looked at all together, at leisure
 CONFIDENCE = 0.95
