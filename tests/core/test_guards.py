@@ -212,5 +212,5 @@ def test_too_large_for_the_only_way_is_said() -> None:
     }
     large = dataclasses.replace(problem, candidates=dataclasses.replace(problem.candidates, **candidates))
     never: Any = None
-    with pytest.raises(EngineError, match="are planned up to"):
+    with pytest.raises(EngineError, match="planned up to 40,000"):
         guarded(dataclasses.make_dataclass("Asked", ["problem"])(large), never, never, 2500)

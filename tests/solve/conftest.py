@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -18,14 +17,6 @@ from tests.core.instances import random_problem
 def problem() -> Problem:
     """A service and a batch job that can be served."""
     return random_problem(3, flows=1, batches=1, quota=0.0)
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c_works() -> Iterator[None]:
-    """Also in the background of a shell, where interrupts are ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
