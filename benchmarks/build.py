@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from typing import Any
 
 from .cases import Case, grid, when, yes
 from .instances import Size, draw
-from .process import figures
+from .process import figures, peak_mib
 from .results import FOLDER, save, stamp
 
 NAME = "build"
@@ -50,7 +49,7 @@ def build(form: str, size: str) -> dict[str, Any]:
         **{stage: b - a for stage, a, b in zip(STAGES, clock[:-1], clock[1:], strict=True)},
         "cpu_s": clock[-1] - clock[0],
         "wall_s": time.monotonic() - wall,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": peak_mib(),
     }
 
 

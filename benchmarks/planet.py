@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from solver.fleet import Fleet, Slots, plan_fleet
 
 from .cases import Case, grid, when, yes
 from .instances import COMMITMENTS, REGION_UP, Size, draw
+from .process import peak_mib
 from .results import FOLDER, save, stamp
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -118,7 +118,7 @@ def measure(size: str, kind: Any, budget: float, workers: int, samples: int = 3)
         "unserved": found.unserved, "cash_price": plan.cash_price, "workers": workers, "wall_s": wall,
         "goal_gap": most, "goal_s": limit_s,
         "stages_s": plan.seconds,
-        "parent_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "parent_mib": peak_mib(),
     }  # fmt: skip
     return row | {"tight": found.gap_at_most <= most, "fast": wall <= limit_s}
 

@@ -69,6 +69,11 @@ def figures(command: tuple[str, ...], log: Path) -> dict[str, Any]:
     return made
 
 
+def peak_mib() -> float:
+    """The most that this process has held; what `getrusage` says goes back to before the program began."""
+    return _status(os.getpid())[0] / MIB
+
+
 class Watch(threading.Thread):
     """Reads from /proc what a process and its descendants hold. All in bytes."""
 

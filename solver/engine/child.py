@@ -34,7 +34,7 @@ LIBRARIES = (  # of the engine: loaded before memory is limited, as they fail in
     "ortools.math_opt.python.callback",
     "scipy.sparse.csgraph",
 )
-OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory")
+OUT_OF_MEMORY = ("memoryerror", "bad_alloc", "cannot allocate memory", "out of memory", "memory allocation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def receive(pipe: IO[bytes]) -> Any:
 
 def out_of_memory(words: str) -> bool:
     """Whether an error, or what a process said last, tells of memory that was refused."""
-    return any(sign in words for sign in OUT_OF_MEMORY)
+    return any(sign in words.lower() for sign in OUT_OF_MEMORY)
 
 
 def _search(task: Task, tell: Callable[..., None]) -> None:

@@ -292,6 +292,8 @@ class Child:
                 how = f"was ended by {signal.Signals(-code).name}"
             if -code == signal.SIGKILL:
                 mend = f"the system kills when memory runs out: {SMALLER}"
+            elif memory_limit_gib is not None:
+                mend = f"libraries may end so when memory is refused: raise memory_limit_gib, or {SMALLER}"
         tail = " ".join(said[-TAIL:].split())
         return CrashError(f"the process of the search {how}" + (f": {tail}" if tail else ""), where="engine", mend=mend)
 

@@ -189,6 +189,14 @@ def test_memory_is_limited_on_request(problem: Problem) -> None:
     assert plan(problem, memory_limit_gib=2).termination == "optimal"
 
 
+@pytest.mark.parametrize(("gib", "mend"), [(2.0, "raise memory_limit_gib"), (None, "another --seed")])
+def test_a_crash_under_a_limit_of_memory_may_be_its_doing(problem: Problem, gib: float | None, mend: str) -> None:
+    """Libraries that are refused memory may read nowhere; the mend says so."""
+    with pytest.raises(EngineError, match="SIGSEGV") as caught:
+        plan(problem, Building(acting.read_nowhere), memory_limit_gib=gib)
+    assert mend in (caught.value.mend or "")
+
+
 @pytest.mark.parametrize("gib", [0.0, -1.0, float("nan"), float("inf")])
 def test_limits_of_memory_that_are_none_are_refused(problem: Problem, gib: float) -> None:
     """Before anything is started."""
