@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -114,6 +115,23 @@ def judge(problem: Problem, *, exact: bool = True, large: bool = False) -> Verdi
     if proved:
         faults += _claims(problem, plan, engine, known, exact=exact)
     return Verdict(engine, known, proved, enumerated, faults)
+
+
+def wrong(
+    seeds: Iterable[int],
+    draw: Callable[[int], Problem],
+    kind: Callable[[int], str],
+    *,
+    exact: bool = True,
+    large: bool = False,
+) -> dict[str, list[str]]:
+    """By seed and kind: what is wrong with each problem drawn, or why the engine gave no answer; see `judge`."""
+    found = {}
+    for seed in seeds:
+        verdict = judge(draw(seed), exact=exact, large=large)
+        if verdict.faults or verdict.refused:
+            found[f"{seed} ({kind(seed)})"] = [*verdict.faults, verdict.refused]
+    return found
 
 
 def _plan_faults(problem: Problem, plan: Plan, engine: Fraction, *, exact: bool) -> list[str]:

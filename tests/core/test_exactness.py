@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from .draws import KINDS, drawn, kind_of
-from .opinions import judge, search
+from .opinions import search, wrong
 
 COUNT = 500
 EACH = 10
@@ -16,12 +16,7 @@ EACH = 10
 @pytest.mark.parametrize("first", range(0, COUNT, EACH))
 def test_same_verdict_and_the_same_cost_to_the_micro_dollar(first: int) -> None:
     """Ten problems a case, so that a failure names its seeds."""
-    wrong = {}
-    for seed in range(first, first + EACH):
-        verdict = judge(drawn(seed))
-        if verdict.faults or verdict.refused:
-            wrong[f"{seed} ({kind_of(seed)})"] = [*verdict.faults, verdict.refused]
-    assert not wrong
+    assert not wrong(range(first, first + EACH), drawn, kind_of)
 
 
 def test_draws_are_what_they_are_meant_to_be() -> None:

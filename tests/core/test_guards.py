@@ -20,8 +20,8 @@ from solver.rules import RULES
 from solver.rules.measures import cvar
 from tests.check.by_hand import USD, Place, Work, commitment, make, on_demand
 
-from .opinions import judge, plan_of, search
-from .uncertain import BASES
+from .opinions import plan_of, search, wrong
+from .uncertain import base_of
 from .uncertain import guarded as drawn
 
 if TYPE_CHECKING:
@@ -36,23 +36,13 @@ PLACES = tuple(Place(region=f"r{i}") for i in range(3))
 @pytest.mark.parametrize("first", range(0, COUNT, EACH))
 def test_same_verdict_and_the_same_objective_to_the_micro_dollar(first: int) -> None:
     """Ten problems a case, so that a failure names its seeds."""
-    wrong = {}
-    for seed in range(first, first + EACH):
-        verdict = judge(drawn(seed))
-        if verdict.faults or verdict.refused:
-            wrong[f"{seed} ({list(BASES)[seed % len(BASES)]})"] = [*verdict.faults, verdict.refused]
-    assert not wrong
+    assert not wrong(range(first, first + EACH), drawn, base_of)
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, EACH))
 def test_sound_on_the_way_of_large_problems(first: int) -> None:
     """It need not find the optimum there, but must claim nothing that is not so."""
-    wrong = {}
-    for seed in range(first, first + EACH):
-        verdict = judge(drawn(seed), exact=False, large=True)
-        if verdict.faults or verdict.refused:
-            wrong[f"{seed} ({list(BASES)[seed % len(BASES)]})"] = [*verdict.faults, verdict.refused]
-    assert not wrong
+    assert not wrong(range(first, first + EACH), drawn, base_of, exact=False, large=True)
 
 
 def futures(**limits: Any) -> Problem:

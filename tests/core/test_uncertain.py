@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .opinions import judge
-from .uncertain import BASES, uncertain
+from .opinions import wrong
+from .uncertain import base_of, uncertain
 
 COUNT = 300
 EACH = 10
@@ -14,20 +14,10 @@ EACH = 10
 @pytest.mark.parametrize("first", range(0, COUNT, EACH))
 def test_same_verdict_and_the_same_cost_to_the_micro_dollar(first: int) -> None:
     """Ten problems a case, so that a failure names its seeds."""
-    wrong = {}
-    for seed in range(first, first + EACH):
-        verdict = judge(uncertain(seed))
-        if verdict.faults or verdict.refused:
-            wrong[f"{seed} ({list(BASES)[seed % len(BASES)]})"] = [*verdict.faults, verdict.refused]
-    assert not wrong
+    assert not wrong(range(first, first + EACH), uncertain, base_of)
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, EACH))
 def test_sound_on_the_way_of_large_problems(first: int) -> None:
     """It need not find the optimum there, but must claim nothing that is not so."""
-    wrong = {}
-    for seed in range(first, first + EACH):
-        verdict = judge(uncertain(seed), exact=False, large=True)
-        if verdict.faults or verdict.refused:
-            wrong[f"{seed} ({list(BASES)[seed % len(BASES)]})"] = [*verdict.faults, verdict.refused]
-    assert not wrong
+    assert not wrong(range(first, first + EACH), uncertain, base_of, exact=False, large=True)

@@ -24,10 +24,15 @@ BASES = {
 }
 
 
+def base_of(seed: int) -> str:
+    """The bases take turns."""
+    return list(BASES)[seed % len(BASES)]
+
+
 def uncertain(seed: int) -> Problem:
     """The problem of a seed. Every other round is tiny, so that it can be enumerated."""
     rng = np.random.default_rng([seed, 20270707])
-    kind, turn = list(BASES.values())[seed % len(BASES)], seed // len(BASES)
+    kind, turn = BASES[base_of(seed)], seed // len(BASES)
     if turn % 2:
         kind = tiny(kind)
     problem = draw(rng, kind, few=bool(turn % 2), name=f"uncertain {seed}")
