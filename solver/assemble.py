@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .bill import Decision
-from .problem import COMMITMENT, FIRM, MARKETS, OFFER_KINDS, ON_DEMAND, SPOT
+from .problem import COMMITMENT, FIRM, MARKETS, OFFER_KINDS, SPOT
 from .table import Table
 
 if TYPE_CHECKING:
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
+TABLES = {  # of a plan, with their columns
+    "purchases": ("offer", "provider", "region", "node", "option", "kind", "block", "nodes", "starts", "term_hours"),
+    "placements": ("candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"),
+    "served": ("source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"),
+    "unserved": ("source", "workload", "origin", "block", "scenario", "units"),
+}
 Assign = Callable[[Array, Array, Array, Array], Array]
+Places = list[list[str]]  # provider, region and node of each pool
 
 
 def decide(f: Formulation, values: Array, assign: Assign) -> Decision:
@@ -113,65 +120,54 @@ def _work(f: Formulation, room: Array, pairs: Array, served: Array, undone: Arra
 
 def tables(problem: Problem, d: Decision) -> dict[str, Table]:
     """Purchases, placements, served and unserved of a decision, rows that are zero left out."""
-    o, c, w = problem.offers, problem.candidates, problem.workloads
-    place = [tuple(name.split("/", 2)) for name in problem.pool_names.tolist()]
-    bought: list[tuple[Any, ...]] = []
-    for k, nodes in zip(d.commitments.tolist(), d.committed.tolist(), strict=True):
-        if nodes:
-            bought.append(
-                (
-                    k,
-                    *place[o.pool[k]],
-                    o.option[k],
-                    OFFER_KINDS[COMMITMENT],
-                    -1,
-                    nodes,
-                    o.starts[k],
-                    int(o.term_hours[k]),
-                )
-            )
-    for row, b in np.argwhere(d.on_demand > 0).tolist():
-        k = int(d.on_demand_offers[row])
-        bought.append((k, *place[o.pool[k]], o.option[k], OFFER_KINDS[ON_DEMAND], b, int(d.on_demand[row, b]), "", 0))
-    spot_nodes: dict[tuple[int, int], int] = {}
+    places: Places = [name.split("/", 2) for name in problem.pool_names.tolist()]
+    rows = {
+        "purchases": _purchases(problem, d, places),
+        "placements": _placements(problem, d, places),
+        "served": _served(problem, d, places),
+        "unserved": _left(problem, d),
+    }
+    return {name: Table.from_records(columns, rows[name]) for name, columns in TABLES.items()}
+
+
+def _purchases(problem: Problem, d: Decision, places: Places) -> list[tuple[Any, ...]]:
+    """Commitments, then on demand, then spot, of which a plan buys what it runs."""
+    o, c = problem.offers, problem.candidates
+    held = [(k, -1, n) for k, n in zip(d.commitments.tolist(), d.committed.tolist(), strict=True) if n]
+    bought = [(int(d.on_demand_offers[k]), b, int(d.on_demand[k, b])) for k, b in np.argwhere(d.on_demand > 0).tolist()]
     spot_offer = {int(o.pool[k]): k for k in np.flatnonzero(o.kind == SPOT).tolist()}
-    placed = []
-    for place_row, b in np.argwhere(d.replicas > 0).tolist():
-        k = int(d.candidates[place_row])
-        replicas, pool = int(d.replicas[place_row, b]), int(c.pool[k])
+    spot: dict[tuple[int, int], int] = {}
+    for row, b in np.argwhere((d.replicas > 0) & (c.market[d.candidates] == SPOT)[:, None]).tolist():
+        k = d.candidates[row]
+        key = (spot_offer[int(c.pool[k])], b)
+        spot[key] = spot.get(key, 0) + int(d.replicas[row, b]) * int(c.nodes_per_replica[k])
+    return [
+        (
+            k, *places[o.pool[k]], o.option[k], OFFER_KINDS[o.kind[k]], b, nodes,
+            *((o.starts[k], int(o.term_hours[k])) if o.kind[k] == COMMITMENT else ("", 0)),
+        )
+        for k, b, nodes in [*held, *bought, *((k, b, nodes) for (k, b), nodes in sorted(spot.items()))]
+    ]  # fmt: skip
+
+
+def _placements(problem: Problem, d: Decision, places: Places) -> list[tuple[Any, ...]]:
+    c, names = problem.candidates, problem.workloads.name
+    rows: list[tuple[Any, ...]] = []
+    for row, b in np.argwhere(d.replicas > 0).tolist():
+        k, replicas = int(d.candidates[row]), int(d.replicas[row, b])
         nodes = replicas * int(c.nodes_per_replica[k])
-        placed.append((k, w.name[c.workload[k]], *place[pool], MARKETS[c.market[k]], b, replicas, nodes))
-        if c.market[k] == SPOT:
-            spot_nodes[spot_offer[pool], b] = spot_nodes.get((spot_offer[pool], b), 0) + nodes
-    for (k, b), nodes in sorted(spot_nodes.items()):
-        bought.append((k, *place[o.pool[k]], o.option[k], OFFER_KINDS[SPOT], b, nodes, "", 0))
-    served = []
+        rows.append((k, names[c.workload[k]], *places[c.pool[k]], MARKETS[c.market[k]], b, replicas, nodes))
+    return rows
+
+
+def _served(problem: Problem, d: Decision, places: Places) -> list[tuple[Any, ...]]:
+    c, names = problem.candidates, problem.workloads.name
+    rows: list[tuple[Any, ...]] = []
     for e, b in np.argwhere(d.served > 0).tolist():
         source, k = int(d.pairs[0, e]), int(d.candidates[d.pairs[1, e]])
-        unit = (
-            source,
-            w.name[c.workload[k]],
-            problem.sources.origin[source],
-            k,
-            *place[c.pool[k]][:2],
-            b,
-            int(d.served[e, b]),
-        )
-        served.append(unit)
-    return {
-        "purchases": Table.from_records(
-            ["offer", "provider", "region", "node", "option", "kind", "block", "nodes", "starts", "term_hours"], bought
-        ),
-        "placements": Table.from_records(
-            ["candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"], placed
-        ),
-        "served": Table.from_records(
-            ["source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"], served
-        ),
-        "unserved": Table.from_records(
-            ["source", "workload", "origin", "block", "scenario", "units"], _left(problem, d)
-        ),
-    }
+        origin, units = problem.sources.origin[source], int(d.served[e, b])
+        rows.append((source, names[c.workload[k]], origin, k, *places[c.pool[k]][:2], b, units))
+    return rows
 
 
 def _left(problem: Problem, d: Decision) -> list[tuple[Any, ...]]:

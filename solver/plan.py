@@ -13,6 +13,8 @@ from .table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .problem import Problem
+
 CertificateKind = Literal["proved", "none"]
 Bounded = Literal["bill", "objective"]
 Termination = Literal[
@@ -70,6 +72,12 @@ class Provenance:
     warnings: tuple[str, ...] = ()
 
 
+UNTOLD = Provenance(  # of a plan made on the way to another
+    version="", problem_digest="", catalog_digest="", as_of="", seed=0, engine="", deterministic=True, seconds=0.0,
+    spec="", overrides="",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A checked plan. Tables (see `to_frame`):
@@ -105,6 +113,29 @@ class Plan:
     ways: Table = field(default_factory=lambda: Table({}))
     risk: Table = field(default_factory=lambda: Table({}))
     fleet: Table = field(default_factory=lambda: Table({}))  # the summary people read; see solve.summarise
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        *,
+        termination: Termination,
+        certificate: Certificate,
+        provenance: Provenance,
+        **tables: Table,
+    ) -> Plan:
+        """A plan of these tables, with what its problem says of months, hours, accounting and what was ruled out."""
+        return cls(
+            name=problem.name,
+            termination=termination,
+            certificate=certificate,
+            provenance=provenance,
+            periods=problem.blocks.periods,
+            block_hours=tuple(problem.blocks.total_hours.tolist()),
+            accounting=problem.limits.accounting,
+            excuses=problem.excuses,
+            **tables,
+        )
 
     @property
     def total_micro_usd(self) -> int:

@@ -161,18 +161,8 @@ def _checked(problem: Problem, decision: Decision, outcome: Outcome, about: Prov
         kind="proved", lower_micro_usd=min(lower, total), upper_micro_usd=total,
         bounds="bill" if problem.limits.objective_is_bill else "objective",
     )  # fmt: skip
-    plan = Plan(
-        name=problem.name,
-        termination=_ended(outcome.termination, certificate, task),
-        certificate=certificate,
-        provenance=about,
-        periods=problem.blocks.periods,
-        block_hours=tuple(problem.blocks.total_hours.tolist()),
-        accounting=problem.limits.accounting,
-        cost_lines=lines,
-        excuses=problem.excuses,
-        **made,
-    )
+    ended = _ended(outcome.termination, certificate, task)
+    plan = Plan.of(problem, termination=ended, certificate=certificate, provenance=about, cost_lines=lines, **made)
     found = check(problem, plan)
     if found:
         said = "; ".join(map(str, found[:3]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..assemble import TABLES
+from ..bill import LINE_COLUMNS
 from ..plan import Certificate, Plan
 from ..table import Table
 
@@ -16,13 +18,6 @@ SECONDS = 10.0  # of analysis
 MOST_SECONDS = 60.0  # until it is ended: with the search for a plan that confirms it, of a large problem
 COLUMNS = ("limit", "unit", "relax_by", "usd_per_unit", "detail")
 TOGETHER = ("limit", "says", "proof")
-EMPTY = {
-    "purchases": ("offer", "provider", "region", "node", "option", "kind", "block", "nodes", "starts", "term_hours"),
-    "placements": ("candidate", "workload", "provider", "region", "node", "market", "block", "replicas", "nodes"),
-    "served": ("source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"),
-    "unserved": ("source", "workload", "origin", "block", "scenario", "units"),
-    "cost_lines": ("kind", "provider", "region", "node", "option", "workload", "team", "period", "micro_usd"),
-}
 
 
 def infeasible_plan(
@@ -46,17 +41,13 @@ def infeasible_plan(
         from .table import UNKNOWN, unserved_rows
 
         rows = unserved_rows(problem, decision, UNKNOWN)
-    tables: dict[str, Table] = {name: Table.from_records(columns, []) for name, columns in EMPTY.items()}
-    return Plan(
-        name=problem.name,
+    columns = {**TABLES, "cost_lines": LINE_COLUMNS}
+    return Plan.of(
+        problem,
         termination="infeasible",
         certificate=Certificate(kind="none", lower_micro_usd=0, upper_micro_usd=0),
         provenance=about,
-        periods=problem.blocks.periods,
-        block_hours=tuple(problem.blocks.total_hours.tolist()),
-        accounting=problem.limits.accounting,
-        excuses=problem.excuses,
         conflicts=Table.from_records(COLUMNS, rows),
         contradiction=Table.from_records(TOGETHER, together),
-        **tables,
+        **{name: Table.from_records(names, []) for name, names in columns.items()},
     )

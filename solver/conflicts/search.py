@@ -14,7 +14,7 @@ from ..check import check
 from ..engine.assign import assign
 from ..engine.slack import Elastic
 from ..formulation import formulate
-from ..plan import Certificate, Plan, Provenance
+from ..plan import UNTOLD, Certificate, Plan
 from ..rules import RULES
 from .gives import gives, without_quotas
 from .limits import DEMAND, POLICY, SUPPLY, excess, relax
@@ -36,10 +36,6 @@ NOTHING = POLICY - 1  # a tier without limits
 COST_GAP = 1e-4
 TINY, SMALL = 200, 2500  # candidates times blocks of a problem that is solved whole many times, and once
 MOST_OTHERS = 2  # single limits named that would do alone
-NOBODY = Provenance(
-    version="", problem_digest="", catalog_digest="", as_of="", seed=0, engine="", deterministic=True, seconds=0.0,
-    spec="", overrides="",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,15 +186,9 @@ def fulfils(problem: Problem, decision: Decision) -> bool:
         decision, unserved=np.where(must, 0, decision.unserved), undone=np.where(must, 0, decision.undone)
     )
     lines = make_bill(problem, decision, RULES)
-    plan = Plan(
-        name=problem.name,
-        termination="time limit",
-        certificate=Certificate(kind="proved", lower_micro_usd=0, upper_micro_usd=sum(lines["micro_usd"].tolist())),
-        provenance=NOBODY,
-        periods=problem.blocks.periods,
-        block_hours=tuple(problem.blocks.total_hours.tolist()),
-        accounting=problem.limits.accounting,
-        cost_lines=lines,
-        **tables(problem, decision),
+    certificate = Certificate(kind="proved", lower_micro_usd=0, upper_micro_usd=sum(lines["micro_usd"].tolist()))
+    made = tables(problem, decision)
+    plan = Plan.of(
+        problem, termination="time limit", certificate=certificate, provenance=UNTOLD, cost_lines=lines, **made
     )
     return not check(problem, plan)

@@ -30,17 +30,14 @@ def plan_of(problem: Problem, decision: Decision, rules: Sequence[Rule] = RULES)
     bounds: Any = "bill" if problem.limits.objective_is_bill else "objective"
     if bounds == "objective":
         total = round(measures(problem, decision).objective)
-    return Plan(
-        name=problem.name,
+    return Plan.of(
+        problem,
         termination="optimal",
         certificate=Certificate(kind="proved", lower_micro_usd=total, upper_micro_usd=total, bounds=bounds),
         provenance=Provenance(
             version="", problem_digest=problem.digest(), catalog_digest="", as_of="", seed=0, engine="none",
             deterministic=True, seconds=0.0, spec="", overrides="",
         ),
-        periods=problem.blocks.periods,
-        block_hours=tuple(problem.blocks.total_hours.tolist()),
-        accounting=problem.limits.accounting,
         cost_lines=lines,
         **tables(problem, decision),
     )  # fmt: skip

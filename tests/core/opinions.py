@@ -15,7 +15,7 @@ from solver.check import check
 from solver.engine import run as engine
 from solver.engine.run import Outcome
 from solver.errors import EngineError, InputError
-from solver.plan import Certificate, Plan, Provenance
+from solver.plan import UNTOLD, Certificate, Plan
 from solver.problem import Problem
 from solver.rules import RULES
 
@@ -46,20 +46,14 @@ def plan_of(problem: Problem, outcome: Outcome) -> Plan:
     if bounds == "objective":
         total = round(objective(Facts(problem), choice_of(outcome.decision)))
     lower = min(total, max(0, math.floor(outcome.bound * 1e6))) if math.isfinite(outcome.bound) else 0
-    return Plan(
-        name=problem.name,
+    return Plan.of(
+        problem,
         termination=outcome.termination,
         certificate=Certificate(kind="proved", lower_micro_usd=lower, upper_micro_usd=total, bounds=bounds),
-        provenance=Provenance(
-            version="", problem_digest="", catalog_digest="", as_of="", seed=0, engine="", deterministic=False,
-            seconds=0.0, spec="", overrides="",
-        ),
-        periods=problem.blocks.periods,
-        block_hours=tuple(problem.blocks.total_hours.tolist()),
-        accounting=problem.limits.accounting,
+        provenance=UNTOLD,
         cost_lines=lines,
         **tables(problem, outcome.decision),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)
