@@ -65,13 +65,14 @@ def _packaged(listed: list[tuple[str, list[str]]], day: date) -> Catalog:
 
 def _guarded(catalog: Catalog, max_age_days: int | None) -> Catalog:
     """Unsound tables are refused; offers without a market are left out; what looks odd is told."""
+    stale = f"last seen more than {OLD_DAYS} days before {catalog.as_of}"
     check.offers_are_sound(catalog.offers, catalog.nodes, catalog.regions)
     no_market = check.no_market(catalog.offers)
     warnings = check.told(catalog.offers, no_market, "spot at or above on demand is no offer, left out")
     offers = catalog.offers.take(~no_market) if no_market.any() else catalog.offers
     odd = check.outliers(offers, catalog.nodes, catalog.accelerators)
     warnings += check.told(offers, odd, "a hundred times off the median of its accelerator")
-    warnings += check.told(offers, offers.age_days > OLD_DAYS, f"last seen more than {OLD_DAYS} days before")
+    warnings += check.told(offers, offers.age_days > OLD_DAYS, stale)
     catalog = replace(catalog, offers=offers, warnings=warnings)
     return catalog if max_age_days is None else catalog.not_older_than(max_age_days)
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import typer
 
 from solver import errors
-from solver.cli import main
+from solver.cli import app, main
 from solver.doors import guard, screen
 from tests.doors.command import ROOT, refused, run
 
-COMMANDS = ("plan", "check", "explain", "cross-check", "prices", "models", "init", "schema", "doctor")
+COMMANDS = tuple(typer.main.get_group(app).commands)
 
 
 def test_help_names_every_command_and_exit_code() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
@@ -22,12 +21,3 @@ def test_spec_loads(tmp_path: Path) -> None:
     file = tmp_path / "fleet.yaml"
     file.write_text(spec, encoding="utf-8")
     assert len(solver.load(file).candidates.workload)
-
-
-def test_python_names_exist() -> None:
-    """Every `solver.x` of the Python example."""
-    (code,) = blocks("python")
-    used = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
-    names = {node.attr for node in used if isinstance(node.value, ast.Name) and node.value.id == "solver"}
-    assert names
-    assert names <= set(solver.__all__)

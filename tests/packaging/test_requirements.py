@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from solver import __version__
+from solver.doctor import LIBRARIES
 
 ROOT = Path(__file__).parents[2]
 FILES = ("run.txt", "dev.txt", "pandas2.txt")
@@ -45,13 +46,22 @@ def test_every_pin_has_hashes(name: str) -> None:
     assert all(block.count("--hash=") >= 12 for block in compiled)
 
 
+def dependencies() -> set[str]:
+    """Names of what the project needs."""
+    lines = project()["project"]["dependencies"]
+    assert isinstance(lines, list)
+    return {re.split(r"[<>=~]", line)[0] for line in lines}
+
+
 def test_run_pins_every_dependency_of_the_project() -> None:
     """By name; and all of run is in dev, at the same version."""
-    dependencies = project()["project"]["dependencies"]
-    assert isinstance(dependencies, list)
-    names = {re.split(r"[<>=~]", line)[0].replace(".", "-") for line in dependencies}
-    assert names <= set(pins("run.txt"))
+    assert {name.replace(".", "-") for name in dependencies()} <= set(pins("run.txt"))
     assert pins("run.txt").items() <= pins("dev.txt").items()
+
+
+def test_doctor_looks_at_every_dependency() -> None:
+    """None more, none less."""
+    assert set(LIBRARIES) == dependencies()
 
 
 def test_both_pandas_are_pinned() -> None:
