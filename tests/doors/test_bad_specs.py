@@ -92,10 +92,15 @@ def test_paths_that_are_no_spec_are_refused(tmp_path: Path) -> None:
     (tmp_path / "real.yaml").write_text(GOOD, encoding="utf-8")
     (tmp_path / "link.yaml").symlink_to(tmp_path / "real.yaml")
     os.mkfifo(tmp_path / "pipe.yaml")
-    for name in ("missing.yaml", "link.yaml", "pipe.yaml", "."):
-        refused(run("plan", tmp_path / name))
-    refused(run("plan", "/dev/zero"))
-    refused(run("plan", ""))
+    for name, why in (
+        ("missing.yaml", "no such file"),
+        ("link.yaml", "symbolic link"),
+        ("pipe.yaml", "not a regular file"),
+        (".", "not a regular file"),
+        ("/dev/zero", "not a regular file"),
+    ):
+        assert why in refused(run("plan", tmp_path / name))
+    assert "no such file" in refused(run("plan", ""))
 
 
 def test_an_example_that_is_not_packaged_is_refused() -> None:

@@ -48,37 +48,37 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "args",
+    ("args", "named"),
     [
-        ("plam",),
-        ("plan",),
-        ("plan", "a", "b"),
-        ("plan", "--frobnicate", "x"),
-        ("plan", "x", "--time-limit", "soon"),
-        ("plan", "x", "--time-limit", "nan"),
-        ("plan", "x", "--time-limit", "0"),
-        ("plan", "x", "--time-limit", "inf"),
-        ("plan", "x", "--gap", "nan"),
-        ("plan", "x", "--gap", "-1"),
-        ("plan", "x", "--gap", "1"),
-        ("plan", "x", "--seed", "1.5"),
-        ("plan", "x", "--seed", "-1"),
-        ("plan", "x", "--seed", "9" * 30),
-        ("plan", "x", "--format", "yaml"),
-        ("models", "--format", "yaml"),
-        ("models", "--limit", "-1"),
-        ("init", "no-such-example"),
-        ("check", "no-such-plan.json"),
-        ("check", "/"),
-        ("check", "."),
-        ("check", "pyproject.toml"),
-        ("check", "nul\\u0000l"),
-        ("explain", "no-such-plan.json"),
+        (("plam",), "'plam'"),
+        (("plan",), "SPEC"),
+        (("plan", "a", "b"), "(b)"),
+        (("plan", "--frobnicate", "x"), "--frobnicate"),
+        (("plan", "x", "--time-limit", "soon"), "--time-limit"),
+        (("plan", "x", "--time-limit", "nan"), "nan is no time limit"),
+        (("plan", "x", "--time-limit", "0"), "0 is no time limit"),
+        (("plan", "x", "--time-limit", "inf"), "inf is no time limit"),
+        (("plan", "x", "--gap", "nan"), "nan is no gap"),
+        (("plan", "x", "--gap", "-1"), "-1 is no gap"),
+        (("plan", "x", "--gap", "1"), "1 is no gap"),
+        (("plan", "x", "--seed", "1.5"), "--seed"),
+        (("plan", "x", "--seed", "-1"), "-1 is no seed"),
+        (("plan", "x", "--seed", "9" * 30), "is no seed"),
+        (("plan", "x", "--format", "yaml"), "'table', 'json'"),
+        (("models", "--format", "yaml"), "'table', 'csv', 'json'"),
+        (("models", "--limit", "-1"), "--limit"),
+        (("init", "no-such-example"), "one-model"),
+        (("check", "no-such-plan.json"), "No such file"),
+        (("check", "/"), "directory"),
+        (("check", "."), "directory"),
+        (("check", "pyproject.toml"), "not JSON"),
+        (("check", "nul\\u0000l"), "No such file"),
+        (("explain", "no-such-plan.json"), "No such file"),
     ],
 )
-def test_bad_arguments_are_refused_in_one_message(args: tuple[str, ...]) -> None:
-    """Exit code 2, and a message without a traceback."""
-    refused(run(*args))
+def test_bad_arguments_are_refused_in_one_message(args: tuple[str, ...], named: str) -> None:
+    """Exit code 2, and a message without a traceback that names the fault."""
+    assert named in refused(run(*args))
 
 
 def test_a_near_miss_is_suggested() -> None:

@@ -112,9 +112,10 @@ def test_a_contradiction_ends_with_its_code_and_shows_what_must_give_way(tmp_pat
 
 
 def test_an_output_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    """A file, or a link."""
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    refused(run("plan", "@one-model", "--out", tmp_path / "file"))
+    """A file, which stays as it was."""
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    assert "is a file, not a folder" in refused(run("plan", "@one-model", "--out", tmp_path / "file"))
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
 def test_doctor_finds_nothing_broken() -> None:

@@ -407,11 +407,10 @@ def answers(made: Setups, concurrency: Any, prompt: Any, answer: Any, added: Cor
     return predict(steps(made, serving_constants()), asked, added)
 
 
-def never(what: str, wrong: Any) -> None:
-    """No set-up is wrong; names some that are."""
-    bad = np.flatnonzero(wrong)
-    shown = [dataclasses.replace(every()[0][i], architecture=every()[0][i].architecture.name) for i in bad[:3]]
-    assert not len(bad), (what, len(bad), shown)
+def some(wrong: Any) -> list[Any]:
+    """The first set-ups that are wrong."""
+    labels = every()[0]
+    return [dataclasses.replace(labels[i], architecture=labels[i].architecture.name) for i in np.flatnonzero(wrong)[:3]]
 
 
 def whole_ms(found: Prediction, answer: float) -> Any:
@@ -439,8 +438,8 @@ def test_everything_is_finite_and_takes_time(concurrency: int, prompt: int, answ
     found = answers(every()[1], concurrency, prompt, answer, added_of(name))
     for field in dataclasses.fields(found):
         values = getattr(found, field.name)
-        never(field.name, ~(np.isfinite(values) & (values > 0)))
-    never("running", found.running > concurrency * (1 + 1e-9))
+        assert not some(~(np.isfinite(values) & (values > 0))), field.name
+    assert not some(found.running > concurrency * (1 + 1e-9))
 
 
 @QUICK
@@ -463,11 +462,11 @@ def test_better_machines_are_never_slower(
     made, added = every()[1], added_of(name)
     better = dataclasses.replace(made, **{column: getattr(made, column) * factor})
     old, new = (answers(s, concurrency, prompt, answer, added) for s in (made, better))
-    never("tpot", new.tpot_ms > old.tpot_ms * (1 + 1e-9))
-    never("prefill", new.prefill_s > old.prefill_s * (1 + 1e-9))
+    assert not some(new.tpot_ms > old.tpot_ms * (1 + 1e-9))
+    assert not some(new.prefill_s > old.prefill_s * (1 + 1e-9))
     if answer > 1:
-        never("whole", whole_ms(new, answer) > whole_ms(old, answer) * (1 + 1e-9))
-        never("rate", new.requests_per_s < old.requests_per_s * (1 - 1e-9))
+        assert not some(whole_ms(new, answer) > whole_ms(old, answer) * (1 + 1e-9))
+        assert not some(new.requests_per_s < old.requests_per_s * (1 - 1e-9))
 
 
 @QUICK
@@ -478,8 +477,8 @@ def test_more_sequences_in_flight_are_never_quicker(
     """TPOT and TTFT do not fall."""
     few = answers(every()[1], concurrency, prompt, answer, added_of(name))
     many = answers(every()[1], concurrency * factor, prompt, answer, added_of(name))
-    never("tpot", many.tpot_ms < few.tpot_ms * (1 - 1e-9))
-    never("ttft", many.ttft_ms < few.ttft_ms * (1 - 1e-9))
+    assert not some(many.tpot_ms < few.tpot_ms * (1 - 1e-9))
+    assert not some(many.ttft_ms < few.ttft_ms * (1 - 1e-9))
 
 
 @QUICK
@@ -492,11 +491,11 @@ def test_longer_prompts_are_never_quicker(concurrency: int, prompt: int, answer:
     """
     made, added = every()[1], added_of(name)
     short, long = (answers(made, concurrency, n, answer, added) for n in (prompt, prompt + more))
-    never("whole", whole_ms(long, answer) < whole_ms(short, answer) * (1 - 1e-9))
-    never("rate", long.requests_per_s > short.requests_per_s * (1 + 1e-9))
-    never("prefill", long.prefill_s < short.prefill_s * (1 - 1e-9))
+    assert not some(whole_ms(long, answer) < whole_ms(short, answer) * (1 - 1e-9))
+    assert not some(long.requests_per_s > short.requests_per_s * (1 + 1e-9))
+    assert not some(long.prefill_s < short.prefill_s * (1 - 1e-9))
     fits = long.running > concurrency * (1 - 1e-12)
-    never("tpot", fits & (long.tpot_ms < short.tpot_ms * (1 - 1e-9)))
+    assert not some(fits & (long.tpot_ms < short.tpot_ms * (1 - 1e-9)))
 
 
 def test_every_pair_is_there() -> None:
