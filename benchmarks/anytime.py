@@ -30,7 +30,7 @@ from solver.solve import solve
 from tests.core import second_engine
 from tests.core.draws import drawn
 
-from .cases import Case, grid, when
+from .cases import Case, grid, named_faults, when
 from .instances import Size, draw
 from .results import FOLDER, save, stamp
 
@@ -218,8 +218,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
         )
         for r in rows
     ]  # fmt: skip
-    faults = [f"- {r['name']}, {which}: {'; '.join(said)}" for r in rows for which, said in r["faults"].items()]
-    return [*grid(titles, cells), *([""] if faults else []), *faults]
+    return [*grid(titles, cells), *named_faults(rows)]
 
 
 CASE = Case(

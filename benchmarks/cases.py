@@ -45,6 +45,12 @@ def grid(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
+def named_faults(rows: list[dict[str, Any]]) -> list[str]:
+    """Below a table, what was wrong with each problem of a row; nothing where all went well."""
+    found = [f"- {r['name']}, {which}: {'; '.join(said)}" for r in rows for which, said in r["faults"].items()]
+    return ["", *found] if found else []
+
+
 def yes(value: bool | None) -> str:  # noqa: FBT001 (a cell)
     """A cell: – for what could not be said."""
     return "–" if value is None else "yes" if value else "**no**"

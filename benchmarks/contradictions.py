@@ -19,7 +19,7 @@ from solver.conflicts.minimal import CONFIRMED, contradiction
 from solver.engine.slack import Clock
 from tests.conflicts.contradictory import KIND, contradictory, faults_of, way_of
 
-from .cases import Case, grid, when
+from .cases import Case, grid, named_faults, when
 from .results import FOLDER, save, stamp
 
 NAME = "contradictions"
@@ -96,8 +96,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
         )
         for r in rows
     ]  # fmt: skip
-    faults = [f"- {r['name']}, {seed}: {'; '.join(said)}" for r in rows for seed, said in r["faults"].items()]
-    return [*grid(titles, cells), *([""] if faults else []), *faults]
+    return [*grid(titles, cells), *named_faults(rows)]
 
 
 CASE = Case(

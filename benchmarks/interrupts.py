@@ -25,7 +25,7 @@ from solver.doors.planning import rebuild
 from solver.errors import PlannerError
 from solver.report.json import from_json
 
-from .cases import Case, grid, when
+from .cases import Case, grid, named_faults, when
 from .process import PROC, ROOT
 from .results import FOLDER, save, stamp
 
@@ -138,8 +138,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
         )
         for r in rows
     ]  # fmt: skip
-    faults = [f"- {r['name']}, {moment}: {'; '.join(said)}" for r in rows for moment, said in r["faults"].items()]
-    return [*grid(titles, cells), *([""] if faults else []), *faults]
+    return [*grid(titles, cells), *named_faults(rows)]
 
 
 CASE = Case(
