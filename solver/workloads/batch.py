@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from . import fields
 from .base import HUGE, Workload, distinct
-from .inference import KNOWN_ENGINES, measured_in, survey
+from .inference import check_requests, measured_in, survey
 from .modes import Excuse, ModeTable
 from .serving import memory_excuse
 
@@ -40,10 +40,7 @@ class Batch(Workload):
     def __post_init__(self) -> None:
         """Check every field."""
         Workload.__post_init__(self)
-        fields.whole(self.where, "input_tokens", self.input_tokens, (1, 10**8))
-        fields.whole(self.where, "output_tokens", self.output_tokens, (1, 10**8))
-        fields.choice(self.where, "engine", self.engine, KNOWN_ENGINES)
-        fields.text(self.where, "measurements", self.measurements, empty=True, length=fields.PATH_LENGTH)
+        check_requests(self.where, self.input_tokens, self.output_tokens, self.engine, self.measurements)
         fields.whole(self.where, "requests", self.requests, (1, HUGE))
         fields.number(self.where, "recovery_minutes", self.recovery_minutes, (0, 43_800))
         check_window(self.where, self.earliest_start, self.deadline)

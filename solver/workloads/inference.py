@@ -15,6 +15,7 @@ from ..perf.serving import Load, predict
 from ..perf.setups import setups
 from ..perf.steps import ENGINES, serving_constants, steps
 from ..perf.throughput import accelerator_class
+from . import fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,6 +192,14 @@ def _labels(
         for name, (tensor, stages, ranks, experts) in known
     ]
     return labels, np.array(which, dtype=np.int64)
+
+
+def check_requests(where: str, input_tokens: int, output_tokens: int, engine: str, measurements: str) -> None:
+    """What workloads of requests have in common, read strictly."""
+    fields.whole(where, "input_tokens", input_tokens, (1, 10**8))
+    fields.whole(where, "output_tokens", output_tokens, (1, 10**8))
+    fields.choice(where, "engine", engine, KNOWN_ENGINES)
+    fields.text(where, "measurements", measurements, empty=True, length=fields.PATH_LENGTH)
 
 
 def measured_in(path: str) -> Observations | None:

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..perf.constants import constants
 from . import fields
 from .base import Workload, distinct
-from .inference import KNOWN_ENGINES, Survey, measured_in, survey
+from .inference import Survey, check_requests, measured_in, survey
 from .modes import Excuse, ModeTable
 
 if TYPE_CHECKING:
@@ -93,10 +93,7 @@ class Serving(Workload):
     def __post_init__(self) -> None:
         """Check every field."""
         Workload.__post_init__(self)
-        fields.whole(self.where, "input_tokens", self.input_tokens, (1, 10**8))
-        fields.whole(self.where, "output_tokens", self.output_tokens, (1, 10**8))
-        fields.choice(self.where, "engine", self.engine, KNOWN_ENGINES)
-        fields.text(self.where, "measurements", self.measurements, empty=True, length=fields.PATH_LENGTH)
+        check_requests(self.where, self.input_tokens, self.output_tokens, self.engine, self.measurements)
         fields.number(self.where, "ttft_ms", self.ttft_ms, (0, 1e9), above=True)
         fields.number(self.where, "tpot_ms", self.tpot_ms, (0, 1e9), above=True)
         fields.number(self.where, "quantile", self.quantile, (0.5, 0.9999))

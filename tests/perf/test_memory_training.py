@@ -12,10 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solver.perf import Architecture, architecture, labels, registry
-from solver.perf.constants import constants, precision
 from solver.perf.hardware import GIB, Hardware
 from solver.perf.memory import Memory
-from solver.perf.training import Gang, Trainer
 from solver.perf.training_memory import (
     FSDP,
     MEGATRON,
@@ -29,6 +27,7 @@ from solver.perf.training_memory import (
     stage_memory,
     training_memory,
 )
+from tests.perf.trainers import trainer
 
 Machine = Callable[..., Hardware]
 FRAMEWORKS = (PLANNED, MEGATRON, MEGATRON_2022, TORCHTITAN_2024, FSDP)
@@ -265,30 +264,6 @@ def test_pipelines_of_torchtitan_keep_buffers_for_every_micro_batch() -> None:
         for m in (32.0, 33.0)
     )
     assert float(nine.activations - eight.activations) == pytest.approx(8192 * 2 * (3 * 16_384 + 128_256) / 8, rel=1e-9)
-
-
-def trainer(
-    hw: Hardware,
-    model: str,
-    gang: tuple[int, int, int, int, int] = (512, 8, 8, 1, 1),
-    stored: str = "bf16",
-    batch: int = 1024,
-    recompute: bool = False,
-    sequence: int = 8192,
-) -> Trainer:
-    """A trainer on one row; gang is (accelerators, tensor, pipeline, expert, ZeRO stage)."""
-    names = ("accelerators", "tensor_parallel", "pipeline_parallel", "expert_parallel", "zero_stage")
-    columns = {name: np.array([float(value)]) for name, value in zip(names, gang, strict=True)}
-    return Trainer(
-        architecture=architecture(model),
-        precision=precision(stored),
-        hardware=hw,
-        gang=Gang(per_node=np.array([8.0]), **columns),
-        constants=constants(),
-        sequence_length=sequence,
-        global_batch_sequences=batch,
-        recompute=recompute,
-    )
 
 
 def test_optimizer_memory_by_hand(machine: Machine) -> None:

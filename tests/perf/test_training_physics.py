@@ -10,36 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solver.perf import architecture, registry
-from solver.perf.constants import constants, precision
 from solver.perf.hardware import Hardware
-from solver.perf.training import Gang, Trainer
+from tests.perf.trainers import trainer
 
 Machine = Callable[..., Hardware]
 QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-
-
-def trainer(
-    hw: Hardware,
-    model: str,
-    gang: tuple[int, int, int, int, int] = (512, 8, 8, 1, 1),
-    stored: str = "bf16",
-    batch: int = 1024,
-    recompute: bool = False,
-    sequence: int = 8192,
-) -> Trainer:
-    """A trainer on one row; gang is (accelerators, tensor, pipeline, expert, ZeRO stage)."""
-    names = ("accelerators", "tensor_parallel", "pipeline_parallel", "expert_parallel", "zero_stage")
-    columns = {name: np.array([float(value)]) for name, value in zip(names, gang, strict=True)}
-    return Trainer(
-        architecture=architecture(model),
-        precision=precision(stored),
-        hardware=hw,
-        gang=Gang(per_node=np.array([8.0]), **columns),
-        constants=constants(),
-        sequence_length=sequence,
-        global_batch_sequences=batch,
-        recompute=recompute,
-    )
 
 
 def test_dense_utilisation_is_in_the_published_range(machine: Machine) -> None:

@@ -6,33 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-
-@dataclass(frozen=True)
-class Accelerator:
-    """As costdata's, the fields that are read."""
-
-    name: str
-    hbm_gib: float
-    hbm_gb_per_s: float
-    bf16_tflop_per_s: float
-    fp8_tflop_per_s: float
-    fp4_tflop_per_s: float
-    planned: bool = True
-    vendor: str = "NVIDIA"
-    tdp_w: float = 700.0
-
-
-@dataclass(frozen=True)
-class Node:
-    """As costdata's, the fields that are read."""
-
-    provider: str
-    name: str
-    accelerator: str
-    accelerators: int
-    nic_gbit_per_s: float
-    scaleup_gb_per_s: float
-    scaleup_domain: int
+from tests.enumerate.fake import Accelerator, Node
 
 
 @dataclass(frozen=True)
