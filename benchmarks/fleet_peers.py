@@ -28,7 +28,6 @@ NAME = "fleet_peers"
 SEED = 1
 FLEETS = ("12x5x30x24x1", "50x20x100x24x1", "500x60x400x24x1")
 SMALL = "2x2x4x1x1"
-TOLD = ("version", "columns", "build_s", "solve_s", "usd")
 SAME = 1e-6
 GOAL_BUILD, GOAL_ALL = 20.0, 2.0
 PLAN_S, GAP = 60.0, 0.02

@@ -29,12 +29,6 @@ class InputError(PlannerError):
     exit_code = 2
 
 
-class BudgetError(PlannerError):
-    """A budget or policy gate was breached."""
-
-    exit_code = 3
-
-
 class InfeasibleError(PlannerError):
     """The requirements contradict one another."""
 

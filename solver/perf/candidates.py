@@ -65,11 +65,6 @@ class Candidates:
         rates = {name: getattr(self.hardware, name) * factor for name in RATES[resource]}
         return dataclasses.replace(self, hardware=dataclasses.replace(self.hardware, **rates))
 
-    @property
-    def engine_accelerators(self) -> Array:
-        """Accelerators of an engine [K]."""
-        return self.layout.stage_accelerators * self.layout.pipeline_parallel
-
     def steps(self, constants: ServingConstants | None = None) -> Steps:
         """Coefficients of step times, [K, 1]: they broadcast against concurrencies."""
         columns = setups(

@@ -136,7 +136,6 @@ class Odd(Exception):  # noqa: N818
     ("error", "code", "text"),
     [
         (errors.InputError("is odd", where="a.b", mend="make it even"), 2, "error: a.b: is odd\n  make it even\n"),
-        (errors.BudgetError("too dear"), 3, "error: too dear\n"),
         (errors.InfeasibleError("no"), 4, "error: no\n"),
         (errors.EngineError("crashed"), 1, "error: crashed\n"),
         (Odd(), 2, "error: prices.csv, row 7: is negative\n  give a price\n"),

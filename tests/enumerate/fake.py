@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -120,7 +120,6 @@ class Catalog:
     digest: str = "fake"
     overrides: str = ""
     warnings: tuple[str, ...] = ()
-    distances: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def place(self, name: str) -> str:
         """A place is its name here."""

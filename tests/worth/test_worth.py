@@ -19,8 +19,6 @@ from solver.worth import Worths, to_lines, worths
 from tests.core.instances import random_problem
 from tests.doors.small import make_small, make_sources
 
-SMALL_USD = 1e-3  # a step of a budget
-
 
 def relaxed_usd(problem: Problem) -> float:
     """The relaxation by another door to another back-end: scipy."""

@@ -30,7 +30,6 @@ HIDDEN_PER_LAYER, LARGE_HIDDEN = 150, 3000
 POD_TOKENS = 16_384  # of a micro-batch under XLA, when not stated
 OLD_MICRO_BATCH = 4.0  # of unfused software without a pipeline, when not stated
 ROUNDS = 8.0  # micro-batches a stage, when no global batch is stated
-WATTS = re.compile(r"\b(\d{2,4}) ?W\b")
 
 
 @dataclass(frozen=True, slots=True)
