@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from .errors import InputError
 from .perf import architecture
-from .perf.advice import ENGINES, Advice, Machine, Question
+from .perf.advice import Advice, Machine, Question
 from .perf.advice import advise as _advise
+from .perf.engine_settings import ENGINES
 from .perf.hardware import hardware
 from .perf.labels import accelerator as accelerator_of
 from .workloads import fields

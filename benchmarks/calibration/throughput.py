@@ -24,14 +24,15 @@ from solver.perf.frames.throughput import (
     width_kind,
 )
 from solver.perf.frames.throughput_reading import Row, candidates, read
-from solver.perf.throughput import CLASSES, STACKS
+from solver.perf.hardware import CLASSES
+from solver.perf.throughput_rows import STACKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
-    from solver.perf.throughput import Candidates, Index, Mask
+    from solver.perf.throughput_rows import Candidates, Index, Mask
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Texts = np.ndarray[Any, np.dtype[np.object_]]

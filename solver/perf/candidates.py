@@ -11,10 +11,10 @@ import numpy as np
 
 from . import labels
 from .corrections import Label, corrections
+from .hardware import accelerator_class
 from .serving import Load, predict, terms
 from .setups import setups
 from .steps import ENGINES, ServingConstants, serving_constants, steps
-from .throughput import accelerator_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,9 +19,10 @@ from .hardware import GIB
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .advice import Question
+    from .advice.nouns import Question
     from .candidates import Candidates
 
+ENGINES = ("vllm", "sglang", "trtllm")
 CHUNKS = (512, 1024, 2048, 4096, 8192, 16384)  # tokens in a pass
 CHUNK_COST = 0.05  # longer that a prefill may take for being cut
 BURST = 2.0  # times the prompts' tokens that come during a step on average

@@ -18,6 +18,8 @@ Column = tuple[slice, None]  # rows against a grid
 GIB = float(1 << 30)
 USUAL_NETWORK_BYTES_PER_S = 50e9  # of an accelerator, one direction
 NVLINK_GB_PER_S = 100.0  # slower scale-up links are PCIe
+STACKED_GB_PER_S = 1_900.0  # least bandwidth of an accelerator with stacked memory
+CLASSES = ("ampere", "ada", "hopper", "blackwell", "blackwell-gddr", "cdna3", "cdna4", "other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +100,17 @@ class Layout:
     def stage_accelerators(self) -> Array:
         """Accelerators of one pipeline stage."""
         return self.tensor_parallel * self.data_parallel
+
+
+def accelerator_class(a: Accelerator) -> str:
+    """Which of CLASSES an accelerator is of, told by its units and memory."""
+    if a.vendor == "AMD":
+        return "cdna4" if a.fp4_tflop_per_s else "cdna3"
+    if a.vendor != "NVIDIA":
+        return "other"
+    wide = a.hbm_gb_per_s >= STACKED_GB_PER_S
+    if a.fp4_tflop_per_s:
+        return "blackwell" if wide else "blackwell-gddr"
+    if a.fp8_tflop_per_s:
+        return "hopper" if wide else "ada"
+    return "ampere"

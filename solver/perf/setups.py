@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Rows = np.ndarray[Any, np.dtype[Any]]
 FRAMEWORK_BYTES = 4.0 * GIB  # context, graphs, collective buffers and activations of an engine
-STATE_BYTES = 4.0  # recurrent state is kept in FP32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network import Link, all_reduce, all_to_all, point_to_point
-from .setups import FRAMEWORK_BYTES, PRECISION_NAMES, STATE_BYTES, Setups
+from .memory import STATE_BYTES
+from .setups import FRAMEWORK_BYTES, PRECISION_NAMES, Setups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,12 +9,11 @@ import numpy as np
 
 from ..perf.constants import constants
 from ..perf.corrections import MEASURED, Label, corrections, groups_of, noise_of
-from ..perf.hardware import GIB, Layout, hardware
+from ..perf.hardware import GIB, Layout, accelerator_class, hardware
 from ..perf.memory import sequences_that_fit, serving_memory
 from ..perf.serving import Load, predict
 from ..perf.setups import setups
 from ..perf.steps import ENGINES, serving_constants, steps
-from ..perf.throughput import accelerator_class
 from . import fields
 
 if TYPE_CHECKING:

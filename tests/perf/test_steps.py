@@ -18,11 +18,10 @@ from solver.perf.constants import PRECISIONS, precision
 from solver.perf.corrections import Label
 from solver.perf.corrections import corrections as corrections_of
 from solver.perf.frames.serving import setups_of
-from solver.perf.hardware import GIB, Hardware, Layout
+from solver.perf.hardware import GIB, Hardware, Layout, accelerator_class
 from solver.perf.serving import Corrections, Load, Options, Prediction, predict, terms
 from solver.perf.setups import Setups, setups
 from solver.perf.steps import COEFFICIENTS, ENGINES, Steps, constants_of, fitted, serving_constants, steps
-from solver.perf.throughput import accelerator_class
 
 LAYERS, HIDDEN, VOCABULARY = 80, 8192, 128_256  # Llama-3.1-70B: 64 heads of 128, 8 of keys and values, FFN 28,672
 DENSE = LAYERS * (2 * HIDDEN * HIDDEN + 2 * HIDDEN * 1024 + 3 * HIDDEN * 28_672)

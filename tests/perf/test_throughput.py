@@ -14,8 +14,9 @@ from benchmarks.calibration.throughput import PRIORS
 from solver.perf import labels
 from solver.perf.frames.throughput import calibration
 from solver.perf.frames.throughput_reading import Row, candidates
-from solver.perf.hardware import GIB
-from solver.perf.throughput import Candidates, accelerator_class, batch, best, rates, room, step
+from solver.perf.hardware import GIB, accelerator_class
+from solver.perf.throughput import batch, best, rates, room, step
+from solver.perf.throughput_rows import Candidates
 
 NOTHING = 1e-30
 NONE = (

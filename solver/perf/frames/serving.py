@@ -12,12 +12,11 @@ from ...errors import InputError
 from .. import labels
 from ..constants import PRECISIONS
 from ..corrections import MEASURED, Label, corrections, groups_of, noise_of
-from ..hardware import GIB, Layout, of_accelerators
+from ..hardware import GIB, Layout, accelerator_class, of_accelerators
 from ..observations import Observations, place
 from ..serving import Load, interval, predict
 from ..setups import setups
 from ..steps import ENGINES, serving_constants, steps
-from ..throughput import accelerator_class
 from .rows import Rows
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..throughput import accelerator_class, best, room
+from ..hardware import accelerator_class
+from ..throughput import best, room
 from .rows import Rows
 from .throughput_reading import read
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ..throughput import Candidates
+    from ..throughput_rows import Candidates
     from .rows import Array
     from .throughput_reading import Row
 

@@ -16,17 +16,17 @@ import numpy as np
 
 from ...errors import InputError
 from .. import labels
-from ..throughput import (
+from ..hardware import accelerator_class
+from ..throughput import NODE_ACCELERATORS
+from ..throughput_rows import (
     BYTES,
     LARGEST_BATCH,
-    NODE_ACCELERATORS,
     SPECULATIVE_BATCH,
     STACKS,
     VLLM_SMALL_BATCH,
     Candidates,
     Layouts,
     Loads,
-    accelerator_class,
     machines,
     models,
     numbers,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from costdata import Accelerator
 
     from ..architectures import Architecture
-    from ..throughput import Index
+    from ..throughput_rows import Index
     from .rows import Array, Rows
 
 STORED = MappingProxyType(
