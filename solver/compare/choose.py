@@ -18,6 +18,7 @@ from ..workloads.base import distinct
 from ..workloads.inference import Survey, measured_in, survey
 from ..workloads.machines import precisions
 from ..workloads.serving import staffing
+from .costs import Scheme, monthly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +70,14 @@ class Choice:
         return Fraction(self.nodes * self.machine.micro_usd_per_hour, max(1, self.requests_per_hour))
 
     @property
+    def scheme(self) -> Scheme:
+        """Whole replicas of it, paid by the month."""
+        return Scheme(
+            micro_usd_per_month=monthly(self.nodes * self.machine.micro_usd_per_hour),
+            requests_per_hour=self.requests_per_hour,
+        )
+
+    @property
     def layout(self) -> str:
         """In words."""
         return words(self.survey.layout, self.cell[0], int(self.survey.engines[self.cell[0]]))
@@ -114,6 +123,11 @@ def choices(
         for i, choice in zip(rows, _of_precision(label, a, p, [machines[i] for i in rows], demand), strict=True):
             made[i] = min(made.get(i, choice), choice, key=_order)
     return [made[i] for i in sorted(made)]
+
+
+def ranked(found: Sequence[Choice]) -> list[Choice]:
+    """Those that are answers, the least cost of a request first; then the others as they come."""
+    return sorted(found, key=lambda c: (c.status != OK, c.micro_usd_per_request if c.status == OK else 0))
 
 
 def _order(c: Choice) -> tuple[int, Fraction]:
