@@ -88,12 +88,7 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
     sale = [*lots(catalog, options, nodes, starts), *held]
     wide = Pools.of(lot.pool for lot in sale)
     demand = sources(workloads, catalog, horizon)
-    finder = Finder(catalog, wide, *has_market(sale, wide))
-    found, excuses = [], []
-    for index, (workload, (modes, refused)) in enumerate(zip(workloads, tables, strict=True)):
-        places, missing = finder.find(workload, modes, [s for s in demand if s.workload == index])
-        found.append((modes, places))
-        excuses += [*refused, *missing]
+    found, excuses = _placed(Finder(catalog, wide, *has_market(sale, wide)), workloads, tables, demand)
     pools, new_row = _used(wide, found, held)
     sale = [lot for lot in sale if lot.pool in set(pools.names)]
     candidates = candidate_table(found, new_row)
@@ -122,14 +117,30 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         excuses=_excuse_table(excuses),
         provenance=_provenance(catalog, [*beyond(sale, horizon), *shortened(workloads, horizon)], provenance or {}),
     )
-    guards = dataclasses.replace(
+    guarded = dataclasses.replace(
         in_outages(made.limits, made),
         risk_weight=exact(risk_weight),
         unserved=unserved(limits, made),
         uncertain=uncertain(price_ranges, made),
         robust_budget=robust_budget,
     )
-    return dataclasses.replace(made, limits=guards)
+    return dataclasses.replace(made, limits=guarded)
+
+
+def _placed(
+    finder: Finder,
+    workloads: Sequence[Workload],
+    tables: Sequence[tuple[ModeTable, Sequence[Excuse]]],
+    demand: Sequence[Source],
+) -> tuple[list[tuple[ModeTable, Places]], list[Excuse]]:
+    """The modes of each workload with the places where it may run in them, and why not in others."""
+    found: list[tuple[ModeTable, Places]] = []
+    excuses: list[Excuse] = []
+    for index, (workload, (modes, refused)) in enumerate(zip(workloads, tables, strict=True)):
+        places, missing = finder.find(workload, modes, [s for s in demand if s.workload == index])
+        found.append((modes, places))
+        excuses += [*refused, *missing]
+    return found, excuses
 
 
 def _check_factors(scenarios: Sequence[Scenario], names: Sequence[str]) -> None:
