@@ -166,7 +166,8 @@ def worth(problem: Problem, prices: Prices, cuts: Cuts, w: int, rows: Array) -> 
     reach = s.rtt_ms[sources][:, site] + c.ttft_ms[rows] <= problem.workloads.ttft_ms[w]  # [n sources, n]
     mask = (reach * (1 << np.arange(len(sources)))[:, None]).sum(axis=0)
     way = levels_usd(problem, w)[1][site]
-    pairs, inverse = np.unique(np.stack([capacity, mask, way]), axis=1, return_inverse=True)
+    kinds = np.stack([capacity, mask, way, c.market[rows]])
+    pairs, inverse = np.unique(kinds, axis=1, return_inverse=True)
     made = np.zeros((pairs.shape[1], problem.blocks.count))
     for (workload, t), y in prices.cover.items():
         if workload == w:
@@ -179,11 +180,12 @@ def worth(problem: Problem, prices: Prices, cuts: Cuts, w: int, rows: Array) -> 
             usable = np.where(pairs[2] < level[at_level], pairs[0], 0)[:, None]
             made += np.minimum(usable, s.units_per_hour[sources].sum(axis=0)) / scale * y
     mine = np.flatnonzero((cuts.workload == w) & (prices.cut > 0))
-    for t in np.unique(cuts.sources[mine]).tolist():
-        at = mine[cuts.sources[mine] == t]
+    for t, firm in np.unique(np.stack([cuts.sources, cuts.firm])[:, mine], axis=1).T.tolist():
+        at = mine[(cuts.sources[mine] == t) & (cuts.firm[mine] == firm)]
         inside = sources[[i for i in range(len(sources)) if t >> i & 1]]
-        demand = s.units_per_hour[inside].sum(axis=0)[cuts.block[at]]
-        alpha, _, _ = rounding.strengths(pairs[0][:, None], demand[None, :], cuts.size[at][None, :])
+        demand = rounding.asked(problem, w, inside, firm)[cuts.block[at]]
+        counts = pairs[0] * rounding.counted(pairs[3], firm)
+        alpha, _, _ = rounding.strengths(counts[:, None], demand[None, :], cuts.size[at][None, :])
         alpha = np.where((pairs[1].astype(np.int64) & t)[:, None] > 0, alpha, 0.0) * prices.cut[at]
         np.add.at(made.T, cuts.block[at], alpha.T)
     return made[inverse.reshape(-1)] + _share_worth(problem, prices, w, rows, capacity / scale)

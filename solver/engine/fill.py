@@ -63,17 +63,22 @@ class Room:
         """Positions of the pools of open candidates."""
         return np.searchsorted(self.pools, f.of("pool")[rows])
 
-    def left(self) -> Array:
-        """Nodes that may be added on each market in each pool, int64 [2, P, B]."""
-        firm = np.maximum(self.need, self.held)
-        made = np.full((2, *self.need.shape), PLENTY, dtype=np.int64)
-        for member, (on_firm, on_spot), most in zip(self.member, self.counts, self.most, strict=True):
-            free = most - (firm[member].sum(axis=0) * on_firm + self.spot[member].sum(axis=0) * on_spot)
+    def left(self, at: Array) -> Array:
+        """Nodes that may be added on each market in the pools at these positions [n], int64 [2, n, B]."""
+        made = np.full((2, len(at), self.need.shape[1]), PLENTY, dtype=np.int64)
+        idle = np.maximum(self.held - self.need, 0)[at]
+        for k in np.flatnonzero(self.member[:, at].any(axis=1)).tolist():
+            inside, (on_firm, on_spot), free = np.flatnonzero(self.member[k]), self.counts[k], self.most[k]
             if on_firm:
-                made[FIRM][member] = np.minimum(made[FIRM][member], free + (firm - self.need)[member])
+                free = free - np.maximum(self.need[inside], self.held[inside]).sum(axis=0)
             if on_spot:
-                made[SPOT][member] = np.minimum(made[SPOT][member], free)
-        return np.where(self.gone, np.minimum(made, 0), made)
+                free = free - self.spot[inside].sum(axis=0)
+            mine = self.member[k, at]
+            if on_firm:
+                made[FIRM][mine] = np.minimum(made[FIRM][mine], free + idle[mine])
+            if on_spot:
+                made[SPOT][mine] = np.minimum(made[SPOT][mine], free)
+        return np.where(np.broadcast_to(self.gone, self.need.shape)[at], np.minimum(made, 0), made)
 
     def shared(self, pool: int) -> Array:
         """Pools whose firm nodes count against a quota that spot nodes of this one count against, bool [P]."""
@@ -84,7 +89,7 @@ class Room:
         """Whether the quotas allow so many replicas more [n, B], in each block [B]."""
         after = dataclasses.replace(self, need=self.need.copy(), spot=self.spot.copy())
         after.add(f, rows, replicas)
-        return np.asarray((after.left() >= 0).all(axis=(0, 1)))
+        return np.asarray((after.left(np.unique(self.at(f, rows))) >= 0).all(axis=(0, 1)))
 
     def add(self, f: Formulation, rows: Array, replicas: Array) -> None:
         """Run so many replicas more [n, B] of the open candidates in `rows` [n]."""
@@ -183,7 +188,7 @@ def _rest(
     price, pool = replica_prices(f, rows, m, room), room.at(f, rows)
     on_firm = capacity[~spot] @ made[~spot]
     on_spot = capacity[spot] @ made[spot]
-    left = room.left()[market, pool]
+    left = room.left(pool)[market, np.arange(len(pool))]
     allowed = left // nodes[:, None]
     firm = np.flatnonzero(~spot)
     kinds = np.flatnonzero(spot & (share > 0))

@@ -1,6 +1,7 @@
-"""Better whole plans by large neighbourhoods (Shaw 1998): some workloads and the commitments of their pools anew.
+"""Better whole plans by large neighbourhoods (Shaw 1998): a part is searched anew, all else keeps its values.
 
-All else keeps its values, so that what is searched is small; workloads that meet in many pools are freed together.
+Some workloads with the commitments of their pools, in turn with all that runs in a block. Workloads that meet in many
+pools are freed together.
 """
 
 from __future__ import annotations
@@ -39,13 +40,17 @@ def improve(
     """Whole values [n] at least as good. `stop(cost)` is asked before each search; `report` hears of what is better."""
     rng, met = np.random.default_rng(effort.seed), _meetings(f)
     best, cost, size, idle = values, objective(program, values), FIRST, 0
-    for _ in range(MOST_SEARCHES if effort.nodes is not None else NO_END):
+    blocks = f.problem.blocks.count
+    for turn in range(MOST_SEARCHES if effort.nodes is not None else NO_END):
         if stop(cost) or idle >= PATIENCE * len(met):
             break
-        chosen = _chosen(met, min(size, len(met)), rng)
-        rest, free = residual(program, ~_free(f, program, chosen), best)
+        whole = turn % 2 == 0 or blocks == 1
+        part = _of_workloads(f, program, _chosen(met, min(size, len(met)), rng)) if whole else None
+        part = _of_block(f, program, int(rng.integers(blocks))) if part is None else part
+        rest, free = residual(program, ~part, best)
         answer = effort.solve(rest, gap=GAP, seconds=SECONDS)
-        size = min(size + 1, MOST) if answer.status == "optimal" else max(size - 1, LEAST)
+        if whole:
+            size = min(size + 1, MOST) if answer.status == "optimal" else max(size - 1, LEAST)
         idle += 1
         if answer.values is None:
             continue
@@ -54,7 +59,7 @@ def improve(
         if (less := objective(program, found)) < cost * (1 - LITTLE):
             best, cost, idle = found, less, 0
             report(best, cost)
-        elif size >= len(met) and answer.status == "optimal":
+        elif whole and size >= len(met) and answer.status == "optimal":
             break
     return best
 
@@ -76,12 +81,25 @@ def _chosen(met: Array, size: int, rng: Any) -> Array:
     return np.array(chosen)
 
 
-def _free(f: Formulation, program: Program, chosen: Array) -> Array:
-    """Columns to search, a mask [n]: replicas and places of these workloads, commitments of their pools, the rest."""
-    made = np.ones(program.shape[1], dtype=bool)
+def _of_workloads(f: Formulation, program: Program, chosen: Array) -> Array:
+    """Columns to search, a mask [n]: all of these workloads, and nodes of their pools."""
+    made, offers = np.ones(program.shape[1], dtype=bool), f.problem.offers
     mine = np.isin(f.of("workload"), chosen)
+    pools = np.unique(f.of("pool")[mine])
     made[f.replicas[~mine].ravel()] = False
     made[f.placed[~np.isin(f.of("workload")[f.gangs], chosen)]] = False
-    pools = np.unique(f.of("pool")[mine])
-    made[f.committed[~np.isin(f.problem.offers.pool[f.commitments], pools)]] = False
+    made[f.unserved[~np.isin(f.problem.sources.workload, chosen)].ravel()] = False
+    made[f.on_demand[~np.isin(offers.pool[f.on_demand_offers], pools)].ravel()] = False
+    made[f.committed[~np.isin(offers.pool[f.commitments], pools)]] = False
+    return made
+
+
+def _of_block(f: Formulation, program: Program, block: int) -> Array:
+    """Columns to search, a mask [n]: all that runs in a block beside the commitments."""
+    made = np.ones(program.shape[1], dtype=bool)
+    made[f.committed] = made[f.placed] = False
+    others = np.arange(f.problem.blocks.count) != block
+    flows = f.problem.sources.total_units == 0
+    for columns in (f.replicas, f.on_demand, f.unserved[flows, : len(others)]):
+        made[columns[:, others].ravel()] = False
     return made

@@ -212,7 +212,9 @@ def _settle(f: Formulation, w: int, rows: Array, wish: Array, room: Room) -> Arr
     capacity, hours = f.of("units_per_hour")[rows].astype(float), p.blocks.total_hours.astype(float)
     source = int(np.flatnonzero(p.sources.workload == w)[0])
     total, work = float(p.sources.total_units[source]), capacity[:, None] * hours
-    most = room.left()[f.of("market")[rows], room.at(f, rows)] // f.of("nodes_per_replica")[rows, None]
+    most = (
+        room.left(room.at(f, rows))[f.of("market")[rows], np.arange(len(rows))] // f.of("nodes_per_replica")[rows, None]
+    )
     if p.workloads.kind[w] == "training":
         most = np.minimum(most, 1)
     most = np.where(p.sources.window[source], np.maximum(most, 0), 0)

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 MARGIN = 1e-6  # of the cost, so that rounding noise closes nothing
 MOST_COLUMNS = 400_000
-KEPT = ("cover ", "transfer ", "rounding", "spot share", "quota", "capacity")  # rows that `_thinned` knows
+OF_A_WORKLOAD = ("cover ", "transfer ", "rounding", "spot share")
+KEPT = (*OF_A_WORKLOAD, "quota", "capacity")  # rows that `_thinned` knows
+MOST_IN_A_PART = 300  # whole columns; where blocks have more, workloads are taken apart too
 SHARE = 0.3  # of the gap asked for, for each part
 LEAST_S = 0.2  # seconds of a part
 
@@ -59,7 +61,9 @@ def prove(
     f = formulate(problem, rules, kept, direct=True)
     owed = np.concatenate([f.obligations(), rounding.add(f, root.cuts)])
     program = closed(f.model.program(), np.concatenate([owed, f.replicas[~is_open[kept]]]))
-    apart, constant = _apart(f, program, root)
+    apart, constant = _apart(f, program, root, KEPT)
+    if _largest(apart) > MOST_IN_A_PART:
+        apart, constant = _apart(f, program, root, OF_A_WORKLOAD)
     apart = _thinned(f, apart)
     return f.model.constant + constant + _sum_of_parts(apart, cost - f.model.constant - constant, left, gap, effort)
 
@@ -73,11 +77,17 @@ def _least_more(problem: Problem, root: Root, w: int) -> Array:
     return np.asarray(reduced - kept + kept.sum(axis=1, keepdims=True))
 
 
-def _apart(f: Formulation, program: Program, root: Root) -> tuple[Program, float]:
-    """The program without the rows that link blocks, priced instead, and the dollars these add."""
+def _largest(program: Program) -> int:
+    """Whole columns in use of the largest part."""
+    label = components(program)[1]
+    return int(np.bincount(label[program.whole & (program.upper > 0)]).max(initial=0))
+
+
+def _apart(f: Formulation, program: Program, root: Root, kept: tuple[str, ...]) -> tuple[Program, float]:
+    """The program without other rows than those kept, priced instead, and the dollars these add."""
     linking, y = np.zeros(program.shape[0], dtype=bool), _prices(f, root)
     for group in f.model.groups:
-        linking[group.rows.ravel()] = not group.name.startswith(KEPT)
+        linking[group.rows.ravel()] = not group.name.startswith(kept)
     linking[program.matrix[:, f.committed].nonzero()[0]] = True
     y = np.where(linking, y, 0.0)
     y = np.where(np.isinf(program.row_lower), np.minimum(y, 0), y)

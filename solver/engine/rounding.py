@@ -5,20 +5,24 @@ rounding (Nemhauser, Wolsey 1990) gives
 
     Σ_c (⌊a_c/s⌋ + min(1, (a_c/s − ⌊a_c/s⌋) / f)) x_c + u / (s f) ≥ ⌈D/s⌉
 
-With s the size of the one replica in use it says "at least ⌈D/s⌉ of them", which the relaxation does not know.
+With s the size of the one replica in use it says "at least ⌈D/s⌉ of them", which the relaxation does not know. Where at
+most a share ρ of the capacity may be spot, firm replicas alone cover (1 − ρ) D, which is rounded in the same way.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..formulation import needed
+from ..problem import FIRM
 
 if TYPE_CHECKING:
     from ..formulation import Formulation
+    from ..problem import Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LEAST_FRACTION = 0.02  # a smaller f gives large coefficients
@@ -34,6 +38,7 @@ class Cuts:
     sources: Array  # int64 [n]
     block: Array  # int64 [n]
     size: Array  # int64 [n]
+    firm: Array  # int64 [n], 1 on what firm replicas alone must cover
 
     def join(self, other: Cuts) -> Cuts:
         """Both, each once."""
@@ -41,18 +46,18 @@ class Cuts:
         return Cuts.of(np.unique(rows, axis=1))
 
     def table(self) -> Array:
-        """The four columns, [4, n]."""
-        return np.stack([self.workload, self.sources, self.block, self.size])
+        """The columns, [5, n]."""
+        return np.stack([self.workload, self.sources, self.block, self.size, self.firm])
 
     @classmethod
     def of(cls, table: Array) -> Cuts:
-        """From the four columns."""
-        return cls(workload=table[0], sources=table[1], block=table[2], size=table[3])
+        """From the columns."""
+        return cls(workload=table[0], sources=table[1], block=table[2], size=table[3], firm=table[4])
 
     @classmethod
     def none(cls) -> Cuts:
         """No cuts."""
-        return cls.of(np.zeros((4, 0), dtype=np.int64))
+        return cls.of(np.zeros((5, 0), dtype=np.int64))
 
 
 def strengths(capacity: Array, demand: Array, size: Array) -> tuple[Array, Array, Array]:
@@ -83,12 +88,13 @@ def add(f: Formulation, cuts: Cuts) -> Array:
     workload, capacity = f.of("workload"), f.of("units_per_hour")
     for w in np.unique(cuts.workload).tolist():
         sources = np.flatnonzero(s.workload == w)
-        for mask in np.unique(cuts.sources[cuts.workload == w]).tolist():
-            at = np.flatnonzero((cuts.workload == w) & (cuts.sources == mask))
+        for mask, firm in np.unique(np.stack([cuts.sources, cuts.firm])[:, cuts.workload == w], axis=1).T.tolist():
+            at = np.flatnonzero((cuts.workload == w) & (cuts.sources == mask) & (cuts.firm == firm))
             inside = sources[[i for i in range(len(sources)) if mask >> i & 1]]
-            demand = s.units_per_hour[inside].sum(axis=0)[cuts.block[at]]
+            demand = asked(f.problem, w, inside, firm)[cuts.block[at]]
             reached = np.unique(f.pairs[1][np.isin(f.pairs[0], inside) & f.reach & (workload[f.pairs[1]] == w)])
-            alpha, beta, need = strengths(capacity[reached][:, None], demand[None, :], cuts.size[at][None, :])
+            counts = capacity[reached] * counted(f.of("market")[reached], firm)
+            alpha, beta, need = strengths(counts[:, None], demand[None, :], cuts.size[at][None, :])
             f.model.put(rows[at][None, :], f.replicas[np.ix_(reached, cuts.block[at])], alpha)
             if not f.problem.workloads.must_serve[w]:
                 f.model.put(rows[at], f.unserved[sources[0], cuts.block[at]], (beta * f.unit[w])[0])
@@ -97,10 +103,22 @@ def add(f: Formulation, cuts: Cuts) -> Array:
     return short
 
 
+def asked(problem: Problem, w: int, inside: Array, firm: int) -> Array:
+    """Units an hour that replicas must cover for these sources of a workload, of firm ones alone; int64 [B]."""
+    demand = problem.sources.units_per_hour[inside].sum(axis=0)
+    share = min(problem.workloads.max_spot_share[w], Fraction(1)) if firm else Fraction(0)
+    return np.asarray(demand * (share.denominator - share.numerator) // share.denominator)
+
+
+def counted(market: Array, firm: int) -> Array:
+    """Candidates that count for such a cut, bool [n]."""
+    return np.asarray((market == FIRM) | (firm == 0))
+
+
 def violated(f: Formulation, values: Array) -> Cuts:
     """For each covering row and block, the most violated cut over the sizes in use, if any."""
     s, found = f.problem.sources, []
-    workload, capacity = f.of("workload"), f.of("units_per_hour")
+    workload, capacity, market = f.of("workload"), f.of("units_per_hour"), f.of("market")
     x = values[f.replicas]
     for group in f.model.groups:
         if not group.name.startswith("cover ") or group.keys is None:
@@ -109,14 +127,18 @@ def violated(f: Formulation, values: Array) -> Cuts:
             w, mask = divmod(key, 2**32)
             sources = np.flatnonzero(s.workload == w)
             inside = sources[[i for i in range(len(sources)) if mask >> i & 1]]
-            demand = s.units_per_hour[inside].sum(axis=0)
             reached = np.unique(f.pairs[1][np.isin(f.pairs[0], inside) & f.reach & (workload[f.pairs[1]] == w)])
-            if len(reached):
+            capped = 0 < f.problem.workloads.max_spot_share[w] < 1 and len(inside) == len(sources)
+            for firm in range(1 + capped):
+                rows = reached[counted(market[reached], firm)]
+                if not len(rows):
+                    continue
+                demand = asked(f.problem, w, inside, firm)
                 left = values[f.unserved[sources[0], : len(demand)]] * f.unit[w]
                 left = np.zeros_like(left) if f.problem.workloads.must_serve[w] else left
-                best = _most_violated(capacity[reached], x[reached], left, demand)
+                best = _most_violated(capacity[rows], x[rows], left, demand)
                 block = np.flatnonzero(best > 0)
-                found.append(np.stack([np.full(len(block), w), np.full(len(block), mask), block, best[block]]))
+                found.append(np.array([np.broadcast_to(v, len(block)) for v in (w, mask, block, best[block], firm)]))
     return Cuts.of(np.concatenate(found, axis=1)) if found else Cuts.none()
 
 

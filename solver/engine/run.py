@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SMALL = 2500  # candidates × blocks of a model that is solved whole
-FOR_ROOT, FOR_PRIMAL, ALL = 0.5, 0.6, 0.95  # of the time limit: by when the relaxation and the search for a plan stop
+FOR_ROOT, FOR_PRIMAL, ALL = 0.5, 0.75, 0.95  # of the time limit: by when the relaxation and the search for a plan stop
 MOST_NODES = 200  # of a tree when the run must not depend on a clock
 MISSED = 1e-6
 CONTRADICTION = 1e-6  # of the cost: rounding noise of bounds
