@@ -6,13 +6,15 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from solver.conflicts.places import Reach
 from solver.doors.planning import exit_code, load
 from solver.problem import Problem
 from solver.solve import solve
 from solver.spec import loads
 from tests.conflicts.applied import Row, conflicts
-from tests.doors.command import run
+from tests.doors.command import ROOT, run
 
 SECONDS = 10.0
 
@@ -29,12 +31,22 @@ def changed(spec: dict[str, Any], *, limits: dict[str, Any] | None = None, **fie
     return loads(json.dumps(spec | {"workloads": [first | fields, *rest], "limits": spec["limits"] | (limits or {})}))
 
 
+def documented() -> list[tuple[str, float, float]]:
+    """Limit, by how much and worth of a unit, as the page of the command line shows them."""
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| `(\S[^`]*\])` \| ([\d,]+) \w+ \| \$([\d,.]+) \|", page, re.MULTILINE)
+    return [(limit, float(by.replace(",", "")), float(worth.replace(",", ""))) for limit, by, worth in found]
+
+
 def test_the_contradiction_on_the_command_line() -> None:
     """Names, amounts and prices; exit code 4, as a quota is in the way too. What it advises makes a plan."""
     done = run("plan", "@contradiction", "--format", "json")
     assert done.returncode == 4, done
     table = json.loads(done.stdout)["tables"]["conflicts"]
     rows = [Row(**dict(zip(table["columns"], row, strict=True))) for row in table["rows"]]
+    for (limit, by, worth), row in zip(documented(), rows, strict=True):
+        assert limit == row.limit
+        assert (by, worth) == pytest.approx((row.relax_by, row.usd_per_unit), rel=0.02)
     kinds = [row.limit.partition("[")[0] for row in rows]
     assert kinds == ["monthly budget", "quota"]
     assert rows[0].limit == "monthly budget[2027-01]"
@@ -55,6 +67,9 @@ def test_the_contradiction_on_the_terminal() -> None:
     assert done.returncode == 4
     for word in ("give way", "Relax by", "monthly budget[2027-01]", "quota[", "nodes", "instead"):
         assert word in done.stdout, word
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    (quoted,) = re.findall(r"(?:^> .*\n)+", page, re.MULTILINE)
+    assert " ".join(quoted.replace("\n> ", " ").removeprefix("> ").split()) in " ".join(done.stdout.split())
     assert max(map(len, done.stdout.splitlines())) <= 120
     assert "Highs" not in done.stdout
 
