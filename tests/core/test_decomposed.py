@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from solver.bill import make_bill
-from solver.engine import mathopt
+from solver.engine import mathopt, proof
 from solver.engine import run as engine
 from solver.engine.primal import closed
 from solver.formulation import formulate
@@ -45,10 +45,12 @@ def drawn(seed: int) -> Problem:
     )
 
 
+@pytest.mark.parametrize("apart", ["blocks", "workloads"])
 @pytest.mark.parametrize("seed", [0, 2, 3, 4, 5, 7, 8, 44, 56])
-def test_bound_below_and_plan_above_the_optimum(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bound_below_and_plan_above_the_optimum(seed: int, apart: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the search ends with, its bound holds and its plan is one."""
     monkeypatch.setattr(engine, "SMALL", 0)
+    monkeypatch.setattr(proof, "MOST_IN_A_PART", proof.MOST_IN_A_PART if apart == "blocks" else 0)
     problem = drawn(seed)
     best = optimum(problem)
     outcome = engine.run(problem, RULES, time_limit_s=20, gap=0.0, seed=0, deterministic=True, report=lambda *_: None)
