@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MOST_SLICES = 2**31
+MOST_MICRO, SURELY = 1e12, 1e-3  # micro-dollars that a float holds, with what its rounding errors may change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +67,13 @@ def assign_slices(
         CheckError: the assignment failed the independent check.
     """
     load, count = np.asarray(load, dtype=float), np.asarray(count)
-    price = np.array([to_micro(str(usd)) for usd in usd_per_hour], dtype=np.int64)
+    price = _micro_usd(usd_per_hour)
     _refuse(load, count, price, slice_factor)
     busy = np.flatnonzero((count > 0) & (load > 0).all(axis=1))
-    rows, bucket = np.unique(load[busy], axis=0, return_inverse=True)
+    rows, bucket = _alike(load[busy])
     kept = undominated(rows, price)
     total = np.zeros(len(rows), dtype=np.int64)
-    np.add.at(total, bucket.ravel(), count[busy].astype(np.int64) * slice_factor)
+    np.add.at(total, bucket, count[busy].astype(np.int64) * slice_factor)
     slices, machines = np.zeros(load.shape, dtype=np.int64), np.zeros(len(price), dtype=np.int64)
     idle = np.flatnonzero((load == 0).any(axis=1))
     slices[idle, (load[idle] == 0).argmax(axis=1)] = count[idle] * slice_factor
@@ -83,7 +84,7 @@ def assign_slices(
         work = Work(load=rows[:, kept], count=total, room=slice_factor, price=price[kept])
         found = cheapest(work, time_limit_s=time_limit_s)
         machines[kept], lower = found.machines, found.lower
-        slices[np.ix_(busy, kept)] = _shared(found.slices, bucket.ravel(), count[busy] * slice_factor)
+        slices[np.ix_(busy, kept)] = _shared(found.slices, bucket, count[busy] * slice_factor)
     certificate = Certificate(kind="proved", lower_micro_usd=lower, upper_micro_usd=int(machines @ price))
     made = SliceAssignment(slices=slices, machines=machines, certificate=certificate)
     if wrong := check_slices(load, count, usd_per_hour, slice_factor, made):
@@ -91,14 +92,42 @@ def assign_slices(
     return made
 
 
+def _micro_usd(usd_per_hour: Sequence[float | Decimal | str]) -> Array:
+    """Whole micro-dollars, int64 [T], each as `to_micro` has it.
+
+    A float times a million is off from the decimal it prints as by less than SURELY. Where it is farther than that from
+    what lies between two whole numbers, it rounds as the decimal does; the others are rounded one by one.
+    """
+    usd = np.asarray(usd_per_hour)
+    if usd.dtype != np.float64:
+        return np.array([to_micro(str(x)) for x in usd_per_hour], dtype=np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        micro = usd * 1e6
+        sure = (np.abs(micro) < MOST_MICRO) & (np.abs(micro - np.rint(micro)) < 0.5 - SURELY)
+    made = np.where(sure, np.rint(micro), 0).astype(np.int64)
+    for t in np.flatnonzero(~sure).tolist():
+        made[t] = to_micro(str(usd_per_hour[t]))
+    return made
+
+
+def _alike(load: Array) -> tuple[Array, Array]:
+    """Rows of loads [n, T] without repetitions, in ascending order, and which of them each is."""
+    if len(load) <= 1:
+        return load, np.zeros(len(load), dtype=np.int64)
+    whole = np.ascontiguousarray(load).view(np.dtype((np.void, load.itemsize * load.shape[1]))).ravel()
+    _, first, which = np.unique(whole, return_index=True, return_inverse=True)
+    order = np.array(sorted(range(len(first)), key=lambda i: load[first[i]].tolist()), dtype=np.int64)
+    return load[first[order]], np.argsort(order)[which]
+
+
 def undominated(load: Array, price: Array) -> Array:
     """Types [T'] that no other type beats: none is no dearer and carries every bucket for no more load."""
     finite = np.isfinite(load)
-    order = np.lexsort((np.where(finite, load, 0.0).sum(axis=0), (~finite).sum(axis=0), price))
+    left = np.lexsort((np.where(finite, load, 0.0).sum(axis=0), (~finite).sum(axis=0), price))
     kept: list[int] = []
-    for t in order.tolist():  # whoever beats it has come before
-        if not (load[:, kept] <= load[:, [t]]).all(axis=0).any():
-            kept.append(t)
+    while len(left):  # whoever beats the first one has come before
+        kept.append(int(left[0]))
+        left = left[1:][(load[:, left[1:]] < load[:, left[:1]]).any(axis=0)]
     return np.array(sorted(kept), dtype=np.int64)
 
 
@@ -117,19 +146,23 @@ def check_slices(
     load: Array, count: Array, usd_per_hour: Sequence[float | Decimal | str], slice_factor: int, found: SliceAssignment
 ) -> list[str]:
     """Everything wrong with an assignment, recomputed from it alone in exact fractions; an empty list means none."""
-    wrong = []
-    placed, machines = found.slices.tolist(), found.machines.tolist()
-    for b, (here, items) in enumerate(zip(placed, np.asarray(count).tolist(), strict=True)):
-        if min(here, default=0) < 0 or sum(here) != items * slice_factor:
-            wrong.append(f"bucket {b}: {sum(here)} of {items * slice_factor} slices are placed")
-    for t, held in enumerate(machines):
-        column = [(row[t], loads[t]) for row, loads in zip(placed, np.asarray(load, dtype=float).tolist(), strict=True)]
-        if any(n and math.isinf(x) for n, x in column):
+    wrong, load, here = [], np.asarray(load, dtype=float), np.argwhere(found.slices)
+    placed, machines = found.slices.sum(axis=1).tolist(), found.machines.tolist()
+    least = found.slices.min(axis=1, initial=0).tolist()
+    for b, (slices, items) in enumerate(zip(placed, np.asarray(count).tolist(), strict=True)):
+        if least[b] < 0 or slices != items * slice_factor:
+            wrong.append(f"bucket {b}: {slices} of {items * slice_factor} slices are placed")
+    used: dict[int, Fraction] = dict.fromkeys(np.flatnonzero(found.machines).tolist(), Fraction(0))
+    for b, t in here.tolist():
+        if math.isinf(load[b, t]):
             wrong.append(f"type {t}: has slices that it cannot run")
-        elif sum((n * Fraction(str(x)) for n, x in column if n), Fraction(0)) > held * slice_factor:
-            wrong.append(f"type {t}: {held} machines are too few")
-    rates = [round(Fraction(str(usd)) * 10**6) for usd in usd_per_hour]
-    if (bill := sum(n * rate for n, rate in zip(machines, rates, strict=True))) != found.certificate.upper_micro_usd:
+        else:
+            used[t] = used.get(t, Fraction(0)) + int(found.slices[b, t]) * Fraction(str(load[b, t]))
+    wrong += [
+        f"type {t}: {machines[t]} machines are too few" for t, x in used.items() if x > machines[t] * slice_factor
+    ]
+    rates = {t: round(Fraction(str(usd_per_hour[t])) * 10**6) for t in np.flatnonzero(found.machines).tolist()}
+    if (bill := sum(machines[t] * rate for t, rate in rates.items())) != found.certificate.upper_micro_usd:
         wrong.append(f"the machines cost {bill} micro-dollars an hour, not {found.certificate.upper_micro_usd}")
     if found.certificate.lower_micro_usd > found.certificate.upper_micro_usd:
         wrong.append("the lower bound is above the price")

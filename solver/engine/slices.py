@@ -75,6 +75,8 @@ def cheapest(work: Work, *, time_limit_s: float) -> Placement:
     end, cuts, prices = time.monotonic() + time_limit_s, _Cuts(), work.price.astype(float)
     cuts.add(prices, used(work, prices))
     best, lower = _simple(work), math.ceil(cuts.least[0])
+    if best.lower <= lower:
+        return best
     if _cells(work, lower) > MOST_FLEETS:
         return _searched(work, best, lower, end)
     undecided: int | None = None

@@ -5,18 +5,23 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import time
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import solver
+from solver import slices
 from solver.engine import mathopt
 from solver.engine import slices as engine
 from solver.errors import CheckError, InputError
 from solver.model import Program
+from solver.money import to_micro
 from solver.plan import Certificate
 from solver.slices import SliceAssignment, assign_slices, check_slices, undominated
 
@@ -155,6 +160,67 @@ def test_dominated_types_are_dropped() -> None:
     assert undominated(load, np.array([10, 10, 10, 5])).tolist() == [1, 3]
     assert len(undominated(load[:, [0, 2]], np.array([10, 10]))) == 1
     assert undominated(load, np.array([9, 10, 11, 5])).tolist() == [0, 1, 3]
+
+
+def beaten(load: Array, price: Array, kept: list[int], t: int) -> bool:
+    """Whether a type in a list is no dearer than a type and carries every bucket for no more load."""
+    return any(price[k] <= price[t] and (load[:, k] <= load[:, t]).all() for k in kept)
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=200, deadline=None)
+def test_undominated_types_beat_all_others_and_not_one_another(seed: int) -> None:
+    """By definition, type by type, with many ties of loads and prices."""
+    rng = np.random.default_rng(seed)
+    load = rng.integers(1, 4, (rng.integers(0, 4), rng.integers(1, 9))) / 2.0
+    load[rng.random(load.shape) < 0.1] = np.inf
+    price = rng.integers(1, 4, size=(load.shape[1],))
+    kept = undominated(load, price).tolist()
+    others = sorted(set(range(len(price))) - set(kept))
+    assert all(beaten(load, price, kept, t) for t in others)
+    assert not any(beaten(load, price, [k for k in kept if k != t], t) for t in kept)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(0, 1e12, allow_nan=False),
+            st.floats(0, 1e3, allow_nan=False),
+            st.integers(0, 10**9).map(lambda n: (2 * n + 1) / 2e6),  # halfway between two micro-dollars
+        ),
+        min_size=1,
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_prices_are_rounded_as_the_decimals_that_they_print_as(usd: list[float]) -> None:
+    """All at once as one by one."""
+    assert slices._micro_usd(usd).tolist() == [to_micro(str(x)) for x in usd]
+
+
+@pytest.mark.parametrize("halfway", [0.0000005, 0.0000015, 2.5000005, 1234.5678905])
+def test_half_a_micro_dollar_goes_to_the_even_one(halfway: float) -> None:
+    """Where a float would not know."""
+    whole = int(Fraction(str(halfway)) * 10**6)
+    assert slices._micro_usd([halfway]).tolist() == [whole + whole % 2]
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (7, 1), (30, 3), (0, 2)])
+def test_alike_rows_are_merged_in_ascending_order(shape: tuple[int, int]) -> None:
+    """As numpy has them, by another way."""
+    load = np.random.default_rng(0).integers(1, 4, shape) / 7.0**3
+    rows, which = slices._alike(load)
+    assert (rows == np.unique(load, axis=0)).all()
+    assert (rows[which] == load).all()
+
+
+def test_one_task_on_thousands_of_types_is_quick() -> None:
+    """Work in proportion to the types: of 100,000, each is looked at a few times."""
+    usd = np.random.default_rng(0).uniform(1, 50, 100_000)
+    start = time.process_time()
+    found = assign_slices(np.ones((1, len(usd))), np.array([1]), usd.tolist())
+    assert time.process_time() - start < 2
+    assert found.machines.argmax() == usd.argmin()
+    assert found.machines.sum() == 1
 
 
 def test_nothing_to_do() -> None:
