@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import costdata
-from costdata import DataError
+from costdata import DataError, packaged
 from costdata.build import invariants
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -60,11 +60,31 @@ def test_a_folder_without_its_toml_is_no_provider(tables: Path) -> None:
 
 
 def test_the_documented_counts_are_the_tables(catalog: costdata.Catalog) -> None:
-    """Regions and on-demand offers by provider, as docs/data.md has them."""
+    """Regions and offers by provider and by how they are bought, as docs/data.md has them."""
     text = (DOCS / "data.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([a-z, ]+) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
-    assert {name for names, _, _ in rows for name in names.split(", ")} == {p for p, _ in catalog.regions}
-    for names, regions, on_demand in rows:
+    rows = re.findall(r"^\| ([a-z, ]+) \|((?: \d* ?\|){7})", text, re.MULTILINE)
+    assert {name for names, _ in rows for name in names.split(", ")} == {p for p, _ in catalog.regions}
+    for names, cells in rows:
         own = catalog.where(provider=names.split(", "))
-        assert len(own.regions) == int(regions), names
-        assert len(own.where(option="on_demand").offers) == int(on_demand), names
+        kind, months = own.offers.kind, own.offers.term_months
+        bought = [
+            kind == "on_demand",
+            kind == "spot",
+            months == 6,
+            months == 12,
+            months == 36,
+            kind == "capacity_block",
+        ]
+        counts = [len(own.regions), *(int(mask.sum()) for mask in bought)]
+        assert [int(cell.strip() or 0) for cell in cells.split("|")[:-1]] == counts, names
+
+
+def test_other_documented_counts() -> None:
+    """Pairs of regions that are measured, countries, cities, regions whose carbon figure is assumed."""
+    text = (DOCS / "data.md").read_text(encoding="utf-8")
+    assert f"{len(packaged.records(packaged.FOLDER / 'round_trip.csv')):,} pairs of regions are measured" in text
+    assert round(len(packaged.records(packaged.FOLDER / "countries.csv")), -2) == 200
+    assert round(len(packaged.records(packaged.FOLDER / "places.csv")), -2) == 400
+    folders = (packaged.FOLDER / "providers").glob("*/regions.csv")
+    assumed = sum("assumed" in row["carbon_source"] for file in folders for row in packaged.records(file))
+    assert f"({assumed} regions)" in text
