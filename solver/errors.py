@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar, Self
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number in words of ours: so many digits that count, thousands apart, never with an exponent."""
+    return f"{Decimal(f'{value:.{digits}g}'):,f}"
 
 
 class PlannerError(Exception):

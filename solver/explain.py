@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -118,9 +119,9 @@ def to_text(found: Explanation) -> str:
         lines += ["", w.workload]
         for c in w.chosen:
             lines.append(
-                f"  runs in {c.pool}: {c.layout}; {words.option(c.option).lower()}; ${c.usd_per_month} a month"
+                f"  runs in {c.pool}: {c.layout}; {words.option(c.option).lower()}; {_dollars(c.usd_per_month)} a month"
             )
-            prices = [f"{words.option(option).lower()} ${usd}" for option, usd in c.usd_per_1m_units.items()]
+            prices = [f"{words.option(option).lower()} {_dollars(usd)}" for option, usd in c.usd_per_1m_units.items()]
             lines += [f"    a million {w.unit} at full use: {', '.join(prices)}"] if prices else []
         if w.runner_up:
             lines.append(f"  runner-up {w.runner_up.pool}: {_runner_up(w.runner_up, w.unit)}")
@@ -133,8 +134,12 @@ def to_text(found: Explanation) -> str:
     return "".join(clean(line) + "\n" for line in lines)
 
 
+def _dollars(usd: str) -> str:
+    return f"${Decimal(usd):,f}"
+
+
 def _runner_up(r: RunnerUp, unit: str) -> str:
-    price = f"${r.usd_per_1m_units} a million {unit} ({words.option(r.option).lower()})"
+    price = f"{_dollars(r.usd_per_1m_units)} a million {unit} ({words.option(r.option).lower()})"
     if r.must_fall_percent > 0:
         return f"{price}; its price would have to fall by {r.must_fall_percent:.1f} %"
     return f"{price}; no dearer by the unit: whole nodes, shared commitments or a limit decided"
@@ -149,7 +154,7 @@ def _reasons(problem: Problem | None, plan: Plan, workload: str) -> Reasons:
             pool=pool,
             layout=str(r["layout"]),
             option=str(r["option"]),
-            usd_per_month=f"{to_usd(r['micro_usd_per_month']):,.2f}",
+            usd_per_month=f"{to_usd(r['micro_usd_per_month']):.2f}",
             usd_per_1m_units={} if market is None else market.prices(pool),
         )
         for r, pool in zip(fleet, pools, strict=True)
@@ -220,7 +225,7 @@ class _Market:
 
 
 def _usd(micro_usd: float) -> str:
-    return f"{to_usd(round(float(micro_usd))):,.4f}"
+    return f"{to_usd(round(float(micro_usd))):.4f}"
 
 
 def _binding(problem: Problem, plan: Plan) -> Iterator[str]:

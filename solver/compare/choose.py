@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, significant
 from ..perf.advice import words
 from ..perf.candidates import RESOURCES, Candidates, shares
 from ..perf.hardware import hardware
@@ -223,8 +223,8 @@ def reason(c: Choice, demand: Demand) -> str:
         nodes = f" over {c.nodes} nodes" if c.nodes > 1 else ""
         have = "" if c.machine.count is None else f"; nodes there are: {c.machine.count}"
         return (
-            f"HBM capacity: needs {s.memory_gib[c.cell]:.4g} GiB an accelerator at {c.layout}{nodes} in "
-            f"{c.precision.name}, {s.usable_gib[k]:.4g} GiB usable{have}"
+            f"HBM capacity: needs {significant(s.memory_gib[c.cell], 4)} GiB an accelerator at {c.layout}{nodes} in "
+            f"{c.precision.name}, {significant(s.usable_gib[k], 4)} GiB usable{have}"
         )
     one, each = c.candidates(demand.engine)
     spent = shares(one, load_of(demand, each))
@@ -233,8 +233,8 @@ def reason(c: Choice, demand: Demand) -> str:
     taken = f"{RESOURCES[first]} takes {100 * parts[first]:.0f} % of it"
     sure = f" for sure to {100 * demand.sure:.3g} %" if demand.sure > 0.5 else ""  # noqa: PLR2004
     if c.status == TPOT:
-        best = f"{s.tpot_ms[c.cell]:.4g} ms per output token at best ({c.layout})"
+        best = f"{significant(s.tpot_ms[c.cell], 4)} ms per output token at best ({c.layout})"
         return f"{best}, target {demand.tpot_ms:g}{sure}: {taken}"
     within = f" within {demand.tpot_ms:g} ms per output token" if demand.tpot_ms else ""
-    best = f"{s.ttft_ms[c.cell]:.4g} ms to the first token at best ({c.layout}){within}"
+    best = f"{significant(s.ttft_ms[c.cell], 4)} ms to the first token at best ({c.layout}){within}"
     return f"{best}, target {demand.ttft_ms:g}{sure}: {taken.replace('of it', 'of its prefill')}"

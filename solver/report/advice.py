@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import significant
 from .cells import clean
 from .words import MINUS, number, percent, sentence
 
@@ -87,7 +88,7 @@ def _shares(a: Advice) -> Iterator[str]:
     ]
     yield from _table(heads, rows)
     for name, terms in (("TPOT", a.tpot_terms_ms), ("TTFT", a.ttft_terms_ms)):
-        yield f"  {name}: " + ", ".join(f"{term} {ms:.3g} ms" for term, ms in terms.items())
+        yield f"  {name}: " + ", ".join(f"{term} {significant(ms)} ms" for term, ms in terms.items())
 
 
 def _points(title: str, points: Sequence[Point]) -> Iterator[str]:
@@ -95,7 +96,13 @@ def _points(title: str, points: Sequence[Point]) -> Iterator[str]:
         yield ""
         yield title
         rows = [
-            (p.layout, f"{p.concurrency:,}", f"{p.tpot.ms:.3g}", f"{p.ttft.ms:.4g}", number(p.output_tokens_per_s))
+            (
+                p.layout,
+                f"{p.concurrency:,}",
+                significant(p.tpot.ms),
+                significant(p.ttft.ms, 4),
+                number(p.output_tokens_per_s),
+            )
             for p in points
         ]
         yield from _table(("layout", "in flight", "TPOT ms", "TTFT ms", "tokens/s"), rows)
@@ -109,13 +116,13 @@ def _settings(a: Advice) -> Iterator[str]:
         yield from (f"    {sentence(note)}" for note in s.notes)
     first = next(iter(a.settings.values()))
     yield (
-        f"  {first.max_sequences:,} sequences an attention rank, cache in {first.kv_dtype}; "
-        f"a decode step beside a chunk of {first.chunk_tokens:,} tokens of a prompt waits {first.chunk_ms:.3g} ms"
+        f"  {first.max_sequences:,} sequences an attention rank, cache in {first.kv_dtype}; a decode step beside a "
+        f"chunk of {first.chunk_tokens:,} tokens of a prompt waits {significant(first.chunk_ms)} ms"
     )
 
 
 def _latency(found: Latency) -> str:
-    return f"{found.ms:.3g} ms (90 %: {found.lo_ms:.3g} to {found.hi_ms:.3g})"
+    return f"{significant(found.ms)} ms (90 %: {significant(found.lo_ms)} to {significant(found.hi_ms)})"
 
 
 def _change(value: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..errors import significant
 from . import svg, words
 from .charts import WIDE, clipped
 from .comparison_words import short
@@ -65,8 +66,15 @@ def intervals(rows: Sequence[dict[str, Any]], name: str, title: str, unit: str, 
         parts += [
             svg.text(LEFT - 12, y + 20, label(r), anchor="end"),
             svg.line(x[0], y + 15, x[2], y + 15, "#7ba3c4", stroke_width="5"),
-            svg.tag("circle", [svg.tag("title", f"{mean:,.4g} {unit}")], cx=x[1], cy=y + 15, r=5.0, fill=svg.ACCENT),
-            svg.text(x[2] + 8, y + 20, f"{_three(mean)} ({_three(low)} – {_three(high)})", "small"),
+            svg.tag(
+                "circle",
+                [svg.tag("title", f"{significant(mean, 4)} {unit}")],
+                cx=x[1],
+                cy=y + 15,
+                r=5.0,
+                fill=svg.ACCENT,
+            ),
+            svg.text(x[2] + 8, y + 20, f"{significant(mean)} ({significant(low)} – {significant(high)})", "small"),
         ]
     return svg.figure(name, title, "A dot a way, with its 90 % interval.", (WIDE, tall + 16), parts)
 
@@ -89,7 +97,7 @@ def costs(rows: Sequence[dict[str, Any]], requests_per_hour: float, colours: dic
         parts.append(svg.text(left - 6, y(10**power) + 4, words.usd_short(10**power), "small muted", anchor="end"))
     for share, anchor in ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1.0, "end")):
         at = requests_per_hour * SPAN ** (2 * share - 1)
-        parts.append(svg.text(left + width * share, top + height + 18, _three(at), "small muted", anchor=anchor))
+        parts.append(svg.text(left + width * share, top + height + 18, significant(at), "small muted", anchor=anchor))
     parts.append(svg.line(left + width / 2, top, left + width / 2, top + height, svg.MUTED))
     for r, line in zip(rows, lines, strict=True):
         points = [(left + width * i / POINTS, y(v)) for i, v in enumerate(line)]
@@ -98,11 +106,6 @@ def costs(rows: Sequence[dict[str, Any]], requests_per_hour: float, colours: dic
     parts.append(svg.text(left + width / 2, top + height + 36, caption, "small muted", anchor="middle"))
     size = (WIDE, top + height + 44)
     return svg.figure("costs", "Cost a month by demand", "One line a way; whole replicas make stairs.", size, parts)
-
-
-def _three(value: float) -> str:
-    """Three figures, thousands separated, without an exponent."""
-    return f"{float(f'{value:.3g}'):,.12g}"
 
 
 def _month(r: dict[str, Any], demand: float) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import significant
 from ..money import MICRO
 from . import cells, charts, figures, svg, words, worldmap
 
@@ -194,7 +195,7 @@ def _unit_price(value: Any) -> str:
     if np.isnan(amount):
         return "–"
     sign, amount = (words.MINUS if amount < 0 else ""), abs(amount)
-    return f"{sign}${amount:,.2f}" if amount >= 1 or amount == 0 else f"{sign}${amount:.3g}"
+    return f"{sign}${amount:,.2f}" if amount >= 1 or amount == 0 else f"{sign}${significant(amount)}"
 
 
 def _fleet_rest(plan: Plan) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, significant
 from ..perf.constants import constants
 from . import fields
 from .base import Workload, distinct
@@ -195,11 +195,11 @@ class Serving(Workload):
             tp = s.layout.tensor_parallel[np.unravel_index(best.argmin(), best.shape)[0]]
             return (
                 "tpot",
-                f"{best.min():.3g} ms per output token at best (tp={tp:.0f}) {at}, target {self.tpot_ms:g} ms",
+                f"{significant(best.min())} ms per output token at best (tp={tp:.0f}) {at}, target {self.tpot_ms:g} ms",
             )
         quick = np.where(fits & (tpot <= self.tpot_ms), ttft, np.inf).min()
         if quick > self.ttft_ms:
-            return "ttft", f"{quick:.4g} ms to the first token at best {at}, target {self.ttft_ms:g} ms"
+            return "ttft", f"{significant(quick, 4)} ms to the first token at best {at}, target {self.ttft_ms:g} ms"
         return "throughput", "less than one request an hour within the targets"
 
 
@@ -209,7 +209,8 @@ def memory_excuse(s: Survey, mine: Array) -> tuple[str, str]:
     row, _ = np.unravel_index(need.argmin(), need.shape)
     tp, nodes = s.layout.tensor_parallel[row], s.nodes[row]
     where = f"tp={tp:.0f}" + (f" over {nodes} nodes" if nodes > 1 else "")
-    return "memory", f"needs {need.min():.4g} GiB per GPU at {where}, has {s.usable_gib[row]:.4g} GiB usable"
+    least, usable = significant(need.min(), 4), significant(s.usable_gib[row], 4)
+    return "memory", f"needs {least} GiB per GPU at {where}, has {usable} GiB usable"
 
 
 def staffing(places: Array, quantile: float) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, significant
 from ..perf.constants import constants
 from ..perf.hardware import GIB, hardware
 from ..perf.training import Gang, Trainer, chips
@@ -173,12 +173,13 @@ class Training(Workload):
             return "batch", f"no layout splits {self.global_batch_sequences} sequences a step"
         row = mine[s.memory_gib[mine].argmin()]
         g, nodes = s.gang.take(np.array([row])), s.nodes[row]
+        need = significant(s.memory_gib[row], 4)
         layout = f"tp={g.tensor_parallel[0]:.0f} pp={g.pipeline_parallel[0]:.0f} over {nodes} nodes"
         if node.nic_gbit_per_s <= 0:
-            return "interconnect", f"needs {s.memory_gib[row]:.4g} GiB per GPU on one node, and has no network for more"
+            return "interconnect", f"needs {need} GiB per GPU on one node, and has no network for more"
         return (
             "memory",
-            f"needs {s.memory_gib[row]:.4g} GiB per GPU at {layout}, has {s.usable_gib[row]:.4g} GiB usable",
+            f"needs {need} GiB per GPU at {layout}, has {significant(s.usable_gib[row], 4)} GiB usable",
         )
 
 

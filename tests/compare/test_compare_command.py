@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from tests.doors.command import refused, run
@@ -56,6 +57,9 @@ def test_advise_prints() -> None:
     assert made["schema"] == "autoparallel.advice/1"
     assert made["point"]["layout"] in text.stdout
     assert made["point"]["tpot"]["ms"] <= 40
+    slow = run("advise", "deepseek-v3", "--node", "aws/p5.48xlarge", "--nodes", "2").stdout
+    assert re.search(r"TTFT +\d,\d+ ms", slow), slow
+    assert not re.search(r"\de[+-]\d", text.stdout + slow)
 
 
 def test_advise_refuses() -> None:

@@ -125,6 +125,16 @@ def test_a_broken_pipe_is_quiet() -> None:
         assert process.wait(30) == guard.BROKEN_PIPE
 
 
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [(1063.2, 3, "1,060"), (1326.4, 4, "1,326"), (12345678, 3, "12,300,000"), (30.04, 3, "30"),
+     (0.00001234, 2, "0.000012"), (0, 3, "0"), (999.6, 3, "1,000"), (-2.5, 3, "-2.5")],
+)  # fmt: skip
+def test_numbers_in_words_have_no_exponent(value: float, digits: int, shown: str) -> None:
+    """Digits that count, thousands apart."""
+    assert errors.significant(value, digits) == shown
+
+
 class Odd(Exception):  # noqa: N818
     """Typed as the price tables' errors are: the same parts, another base."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -38,11 +39,11 @@ def test_unit_prices_and_the_runner_up_are_what_hand_computation_says() -> None:
     problem = make_small()
     chat, train = explain(problem, told(problem)).workloads
     assert [c.pool for c in chat.chosen] == ["aws/us/big", "gcp/eu/small"]
-    assert chat.chosen[0].usd_per_1m_units == {"on_demand": "100,000.0000"}
-    assert chat.chosen[1].usd_per_1m_units == {"on_demand": "133,333.3333"}
+    assert chat.chosen[0].usd_per_1m_units == {"on_demand": "100000.0000"}
+    assert chat.chosen[1].usd_per_1m_units == {"on_demand": "133333.3333"}
     assert chat.chosen[0].usd_per_month == "510.00"
     assert chat.runner_up is not None
-    assert (chat.runner_up.pool, chat.runner_up.usd_per_1m_units) == ("aws/eu/big", "120,000.0000")
+    assert (chat.runner_up.pool, chat.runner_up.usd_per_1m_units) == ("aws/eu/big", "120000.0000")
     assert chat.runner_up.must_fall_percent == 0
     assert (train.chosen, train.runner_up) == ([], None)
 
@@ -125,6 +126,6 @@ def test_text_and_json_tell_the_same() -> None:
     text, parsed = to_text(found), json.loads(to_json(found))
     for chosen in parsed["workloads"][0]["chosen"]:
         assert chosen["pool"] in text
-        assert all(f"${usd}" in text for usd in chosen["usd_per_1m_units"].values())
+        assert all(f"${Decimal(usd):,}" in text for usd in chosen["usd_per_1m_units"].values())
     assert parsed["certificate"] in text
     assert "whole nodes, shared commitments or a limit decided" in text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import InfeasibleError
+from ...errors import InfeasibleError, significant
 from ..candidates import RATES, RESOURCES, shares
 from ..constants import PRECISIONS, constants
 from ..hardware import GIB
@@ -39,8 +39,9 @@ def unreachable(fields: Sequence[Field], machine: Machine) -> InfeasibleError:
     ttft = field.found.ttft_ms[cell]
     point = field.point(cell)
     return InfeasibleError(
-        f"no layout meets both targets: within {question.tpot_ms:g} ms per output token it is {ttft:.4g} ms to the "
-        f"first token at best ({point.layout}, {point.concurrency} in flight), target {question.ttft_ms:g} ms",
+        f"no layout meets both targets: within {question.tpot_ms:g} ms per output token it is {significant(ttft, 4)} "
+        f"ms to the first token at best ({point.layout}, {point.concurrency} in flight), target "
+        f"{question.ttft_ms:g} ms",
         where=where,
         mend="loosen one of the targets, or take more accelerators",
     )
@@ -76,8 +77,8 @@ def _no_room(fields: Sequence[Field], where: str) -> InfeasibleError:
     times = int(np.ceil(need / usable))
     mend = f"it would fit in {' or '.join(narrower)}" if narrower else f"take about {max(2, times)} times as many"
     return InfeasibleError(
-        f"HBM capacity: needs {need:.4g} GiB on each accelerator at {layout} in {c.precision.name}, "
-        f"{usable:.4g} GiB are usable",
+        f"HBM capacity: needs {significant(need, 4)} GiB on each accelerator at {layout} in {c.precision.name}, "
+        f"{significant(usable, 4)} GiB are usable",
         where=where,
         mend=mend,
     )
@@ -100,9 +101,9 @@ def _too_slow(field: Field, cell: Cell, metric: str, target: float, where: str) 
     told = ", ".join(f"{RESOURCES[i]} {100 * parts[i]:.0f} %" for i in order if parts[i] >= 0.05)  # noqa: PLR2004
     what = "per output token" if metric == "tpot" else "to the first token"
     spent_on = "of it" if metric == "tpot" else "of its prefill"
-    point = field.point(cell)
+    point, latency = field.point(cell), getattr(field.found, f"{metric}_ms")[cell]
     return InfeasibleError(
-        f"{getattr(field.found, f'{metric}_ms')[cell]:.4g} ms {what} at best ({point.layout}, {point.concurrency} in "
+        f"{significant(latency, 4)} ms {what} at best ({point.layout}, {point.concurrency} in "
         f"flight, {point.precision}), target {target:g} ms; {spent_on}: {told}",
         where=where,
         mend=_enough(field, metric, target, [RESOURCES[i] for i in order]),
@@ -119,4 +120,4 @@ def _enough(field: Field, metric: str, target: float, order: Sequence[str]) -> s
         for factor in FASTER if resource in RATES else ():
             if least(field.again(field.candidates.faster(resource, factor))) <= target:
                 return f"{factor:g} times the {resource} would reach it"
-    return f"no faster resource alone would reach it: relax it to {least(field) * 1.005:.4g} ms"
+    return f"no faster resource alone would reach it: relax it to {significant(least(field) * 1.005, 4)} ms"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, significant
 from .. import labels
 from ..constants import PRECISIONS
 from ..corrections import MEASURED, Label, corrections, groups_of, noise_of
@@ -178,7 +178,8 @@ def _refuse_too_large(rows: Rows, found: Read) -> None:
     weights, hbm = np.broadcast_arrays(made.weight_bytes / GIB, made.hbm_bytes / GIB)
     good = rows.good
     for u in np.flatnonzero(weights >= hbm):
-        what = f"weights take {weights[u]:.4g} GiB of the {hbm[u]:.4g} GiB of {found.labels[u].accelerator}"
+        have = f"{significant(hbm[u], 4)} GiB of {found.labels[u].accelerator}"
+        what = f"weights take {significant(weights[u], 4)} GiB of the {have}"
         rows.fail(good & (found.which == u), "tensor_parallel", what, "use more ranks or a narrower type")
 
 
