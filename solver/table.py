@@ -33,6 +33,10 @@ class Table:
         """Number of rows."""
         return self._rows
 
+    def __repr__(self) -> str:
+        """Size and columns."""
+        return f"Table({self._rows:,} rows: {', '.join(self._columns)})"
+
     def __getitem__(self, name: str) -> Array:
         """One column."""
         return self._columns[name]

@@ -49,7 +49,8 @@ def _costs(rows: list[dict[str, Any]], console: Console) -> None:
     for r in rows:
         prices = (r["usd_input"][0], r["usd_output"][0], r["usd_requests"], r["usd_month"])
         layout = f"{r['layout']}, {r['precision']}" if r["fine"] else r["reason"]
-        node = f"{r['nodes']} ({r['accelerator']}), {r['where']}"
+        holds = "" if r["node"] == r["accelerator"] else f" ({r['accelerator']})"  # machines of one's own are called so
+        node = f"{r['nodes']}{holds}, {r['where']}"
         made.append((r["model"], r["role"], node, layout, *(prices if r["fine"] else "––––")))
     _print(console, "Cost", heads, made)
 

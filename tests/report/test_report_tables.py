@@ -77,3 +77,8 @@ def test_parquet_of_empty_and_hostile_tables() -> None:
     assert pq.read_table(io.BytesIO(to_parquet(Table({})))).num_rows == 0
     _, plan = poisoned()
     assert pq.read_table(io.BytesIO(to_parquet(plan.fleet))).num_rows == len(PAYLOADS)
+
+
+def test_a_table_shows_its_size_and_columns() -> None:
+    """In a Python session, where an address says nothing."""
+    assert repr(Table({"node": ["a", "b"], "nodes": [1, 2]})) == "Table(2 rows: node, nodes)"
