@@ -28,7 +28,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 NEVER = 1 << 60
 NEVER_PER_NODE = 1 << 46
 STALE, SHRINK, MOMENTUM = 15, 0.66, 0.7  # iterations without gain, and what the step then shrinks to
-AVERAGED = 0.03  # weight of an iteration in the shares of options
 LEAST_GAIN, LEAST_STEP = 1e-6, 1e-4
 MOST_TRACED = 60  # split jobs whose segments are followed in an iteration; the others lean on a way through
 CHUNK = 4_000_000  # cells of the dynamic program at a time
@@ -40,7 +39,6 @@ class Bound:
 
     prices: Array  # int64 [P, T] micro-dollars of a node
     micro_usd: int  # no schedule costs less
-    share: Array  # float [O] how often each option was the best one, late in the ascent
     iterations: int
 
 
@@ -122,24 +120,32 @@ class Relaxation:
             hit = hit[np.unique(self.row[hit], return_index=True)[1]]
             best[self.job[hit]], option[self.job[hit]], way[self.job[hit]] = least, self.option[hit], hit
             self.straight[self.job[hit]] = hit
-        for group, value in self._split(prices):
+        for rows, value in self._split(prices, best):
             o = p.options
-            for k, total in zip(group.options.tolist(), value.tolist(), strict=True):
+            for k, total in zip(rows.tolist(), value.tolist(), strict=True):
                 if total < best[o.job[k]]:
                     best[o.job[k]], option[o.job[k]], way[o.job[k]] = total, k, -1
         leave = ~p.jobs.must_run & (p.jobs.unrun_micro_usd <= best)
         best[leave], option[leave], way[leave] = p.jobs.unrun_micro_usd[leave], -1, -1
         return best, option, way
 
-    def _split(self, prices: Array) -> Any:
+    def _split(self, prices: Array, best: Array) -> Any:
+        """Options that may be split, and what they cost at least in two segments or more, where it may beat `best` [J].
+
+        The cheapest hours of a window, whichever, are no dearer than any segments: most options end there.
+        """
         o, never = self.problem.options, prices.dtype.type(NEVER_PER_NODE)
-        every = np.append(prices.ravel(), never)
+        every, most = np.append(prices.ravel(), never), prices.dtype.type(NEVER)
         for group in self.groups:
+            cost = every[group.cells]
+            job, nodes, once = (x[group.options] for x in (o.job, o.nodes, o.micro_usd))
+            kept = np.flatnonzero(nodes * np.minimum(_least(cost, o.hours[group.options]), never) + once < best[job])
+            if not len(kept):
+                continue
             most_segments, least, restart = group.rules
-            value = segments.values(every[group.cells], o.hours[group.options], most_segments, least, restart, never)
-            most = prices.dtype.type(NEVER)
-            once = o.micro_usd[group.options]
-            yield group, np.where(value < never, o.nodes[group.options] * np.minimum(value, never) + once, most)
+            rows = group.options[kept]
+            value = segments.values(cost[kept], o.hours[rows], most_segments, least, restart, never)
+            yield rows, np.where(value < never, nodes[kept] * np.minimum(value, never) + once[kept], most)
 
     def sold(self, prices: Array) -> tuple[Any, Array]:
         """What supplies would earn at the prices in all, and the supplies that would be open, bool [S]."""
@@ -191,7 +197,7 @@ def ascend(
     least = cheapest_price(r)
     prices = least if begin is None else np.maximum(begin.astype(float), least)
     best, centre, since, scale = -np.inf, prices, 0, 1.0
-    momentum, share, count = np.zeros_like(prices), np.zeros(len(r.problem.options.job)), 0
+    momentum, count = np.zeros_like(prices), 0
     for _ in range(iterations):
         count += 1
         cost, option, way = r.ways(prices, float(NEVER))
@@ -200,8 +206,6 @@ def ascend(
         since = 0 if value > best + LEAST_GAIN * abs(best) or np.isinf(best) else since + 1
         if value > best:
             best, centre = value, prices
-        share *= 1 - AVERAGED
-        share[option[option >= 0]] += AVERAGED
         if stop(best) or scale < LEAST_STEP or upper - best <= LEAST_GAIN * abs(upper):
             break
         if since >= STALE:
@@ -213,7 +217,13 @@ def ascend(
             break
         prices = np.maximum(prices + scale * max(upper - value, 1.0) * (1 - MOMENTUM) / square * momentum, least)
     whole = np.rint(centre).astype(np.int64)
-    return Bound(prices=whole, micro_usd=r.bound(whole), share=share, iterations=count)
+    return Bound(prices=whole, micro_usd=r.bound(whole), iterations=count)
+
+
+def _least(cost: Array, hours: Array) -> Array:
+    """The sum of the cheapest `hours` [B] of each row of `cost` [B, L]."""
+    sums = np.cumsum(np.sort(cost, axis=1), axis=1)
+    return np.asarray(sums[np.arange(len(cost)), hours - 1])
 
 
 def cheapest_price(r: Relaxation) -> Array:

@@ -12,10 +12,16 @@ import numpy as np
 
 from ...errors import EngineError
 from . import prices as pricing
-from .board import Assignment, Board, Place, Terms, filled
+from . import straight
+from .board import Assignment, Board, Place, filled
 from .cpsat import GangModel
+from .dive import dive
 from .repair import Repair
-from .tiers import BLOCKED, useful_nodes
+from .ruin import Ruin
+from .smooth import Smooth, heats
+from .state import State
+from .straight import Straight
+from .tiers import BLOCKED, Tiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +32,13 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 SMALL = 150  # options of a problem that CP-SAT is given whole at once
 MIDDLE = 600  # options of one that it is given whole at the end
-BIASES = (0.3, 1.0, 3.0)  # how much the shares of the relaxation count, in costs of a mean option
-ASCENT, WORKERS = 600, 2  # iterations of the bound; threads of CP-SAT
-ASCENT_SHARE, REPAIR_SHARE = 0.4, 0.75  # of the time limit, by when these end
-MOST_BLOCKS = 8  # supplies with an upfront payment that are tried open and closed one by one
+BIASES = (0.3, 1.0, 3.0)  # how much prices of the bound count beside the bill
+CLIMB, CLIMB_LOOK = 150, 10  # steps of smoothed prices; those by which their time is judged
+ASCENT, WORKERS = 600, 2  # iterations of subgradients; threads of CP-SAT
+CLIMB_SHARE, ASCENT_SHARE, REPAIR_SHARE = 0.3, 0.4, 0.75  # of the time limit, by when these end
+RUINS, SHOWN_S = 6000, 0.25  # steps of ruin without a clock; seconds between two schedules that are told
+BREAKS_SHARE = 0.7  # of the time limit, from when on jobs that may be split are
+WORTH = 1e-4  # of the bound: what splits must take off it for subgradients to go on from the smoothed prices
 STEPS, ROUNDS, AROUND = 300, 12, 14  # of repair between two parts for CP-SAT; rounds without a clock; jobs of a part
 PART_WORK, WHOLE_WORK = 0.15, 4.0  # CP-SAT's deterministic time
 DEEP = 5_000_000  # cells of the dynamic program an iteration of the bound may cost when no clock ends it
@@ -64,36 +73,21 @@ class GangTask:
         return _Search(self, report, keep).run()
 
 
-class _Search:
-    def __init__(
-        self, task: GangTask, report: Callable[[str, float, float], None], keep: Callable[[Assignment, float], None]
-    ) -> None:
-        self.task, self.report, self.keep = task, report, keep
-        self.start = time.monotonic()
-        self.problem = task.problem
-        self.nodes = useful_nodes(task.problem)
-        self.terms = Terms(task.problem, self.nodes)
-        self.best: Assignment | None = None
-        self.lower = 0
-        self.incomplete: Assignment | None = None  # of a problem in which not all that must can run
-        self.impossible = False
-        self.bound = pricing.Bound(
-            prices=np.zeros((len(task.problem.pools), task.problem.hours), dtype=np.int64), micro_usd=0,
-            share=np.zeros(len(task.problem.options.job)), iterations=0,
-        )  # fmt: skip
-
+class _Search(State):
     def run(self) -> GangOutcome:
         """Each way in turn, until the gap is reached."""
         self.lower = self._each_alone()
-        self._tell("first")
+        self.tell("first")
         self._first()
-        if self.best is None or not self._reached():
+        if self.best is None or not self.reached():
             self._bounded()
         small = len(self.problem.options.job) <= SMALL
-        if not small and not self._reached():
-            self._guided()
+        if not small and not self.reached():
+            if self.straight:
+                self._guided()
+                self._ruined()
             self._repaired()
-        if not self._reached() and len(self.problem.options.job) <= MIDDLE:
+        if not self.reached() and len(self.problem.options.job) <= MIDDLE:
             self._whole()
         if self.best is None:
             self._rescue()
@@ -107,70 +101,57 @@ class _Search:
         least = np.where(j.must_run, least, np.minimum(least, j.unrun_micro_usd))
         return int(np.where(least < BLOCKED, least, 0).sum())
 
-    def left(self) -> float:
-        """Seconds left."""
-        if self.task.deterministic:
-            return math.inf
-        return self.task.time_limit_s - (time.monotonic() - self.start)
-
-    def past(self, share: float) -> bool:
-        """Whether this share of the time limit is gone."""
-        return self.left() < (1 - share) * self.task.time_limit_s
-
-    def _reached(self) -> bool:
-        return self.best is not None and self.best.micro_usd - self.lower <= self.task.gap * self.best.micro_usd
-
-    def _tell(self, phase: str) -> None:
-        self.report(phase, self.lower / 1e6, math.inf if self.best is None else self.best.micro_usd / 1e6)
-
-    def _take(self, found: Assignment, missing: int, phase: str) -> bool:
-        """Keep a schedule if it is the best so far and runs all that must."""
-        if missing or (self.best is not None and found.micro_usd >= self.best.micro_usd):
-            return False
-        self.best = found
-        self.keep(found, self.lower / 1e6)
-        self._tell(phase)
-        return True
-
-    def _raise(self, micro_usd: float) -> None:
-        if math.isfinite(micro_usd):
-            self.lower = max(self.lower, math.ceil(micro_usd - 1e-6 * max(1.0, abs(micro_usd)) * 1e-6))
-
-    def _openings(self) -> list[Array]:
-        """Which supplies with an upfront payment to open: none, all, each alone."""
-        upfront = self.problem.upfront
-        made = [~upfront]
-        if upfront.any():
-            made.append(np.ones_like(upfront))
-            rows = np.flatnonzero(upfront)
-            if 1 < len(rows) <= MOST_BLOCKS:
-                made += [~upfront | (np.arange(len(upfront)) == row) for row in rows]
-        return made
-
-    def _orders(self) -> list[list[int]]:
-        """Earliest deadline first; least slack first; largest first."""
-        j, o = self.problem.jobs, self.problem.options
-        shortest, area = np.full(len(j.name), 1 << 40, dtype=np.int64), np.zeros(len(j.name), dtype=np.int64)
-        np.minimum.at(shortest, o.job, o.hours)
-        np.maximum.at(area, o.job, o.hours * o.nodes)
-        must = ~j.must_run
-        keys = (j.deadline, j.deadline - j.release - shortest, -area)
-        return [np.lexsort((key, must)).tolist() for key in keys]
-
     def _first(self) -> None:
-        """A schedule at once."""
-        board = None
-        for opened in self._openings():
-            for order in self._orders()[: 1 if board else None]:
-                board = filled(self.terms, opened, order)
-                self._take(board.assignment(), board.missing(), "first")
+        """A schedule at once; jobs that can only run in pieces, or find no room, are put after the others."""
+        for opened in self.openings():
+            for order in self.orders()[: 1 if self.best else None]:
+                kept = None
+                if self.straight:
+                    board = straight.filled(Straight(self.terms, self.relaxation, opened), order)
+                    kept, missing = board.assignment()
+                    if not missing:
+                        self.take(kept, 0, "first")
+                        continue
+                    kept = dataclasses.replace(kept, opened=opened | ~self.problem.upfront)
+                fuller = filled(self.terms, opened, order, kept=kept)
+                self.take(fuller.assignment(), fuller.missing(), "first")
                 if self.past(ASCENT_SHARE):
                     return
 
     def _bounded(self) -> None:
-        """The bound by prices."""
-        relaxation = pricing.Relaxation(self.problem, self.nodes)
+        """The bound by prices: smoothed ones, exactly valued; subgradients where those cannot see all."""
         upper = float(self.best.micro_usd) if self.best else 2.0 * max(1, sum(min(x, 10**15) for x in self.terms.left))
+        near = math.inf
+        if self.straight:
+            near = self._climbed(upper)
+        lost = near - self.bound.micro_usd > WORTH * abs(near)
+        if not self.reached() and (not self.straight or lost or self.problem.upfront.any()):
+            self._ascended(upper)
+        self.tell("bound")
+
+    def _climbed(self, upper: float) -> float:
+        """Smoothed prices and the bound at them; what it would be if no job could be split."""
+        opened = np.ones_like(self.problem.upfront) if self.best is None else self.best.opened
+        smooth = Smooth(self.relaxation, Tiers.of(self.problem, self.nodes, opened))
+        begun, steps = time.monotonic(), CLIMB
+
+        def stop(value: float) -> bool:
+            return (self.best is not None and upper - value <= 0.5 * self.task.gap * upper) or self.past(CLIMB_SHARE)
+
+        smooth.climb(heats(smooth.typical, CLIMB)[:CLIMB_LOOK], stop)
+        if not self.task.deterministic:
+            each = (time.monotonic() - begun) / CLIMB_LOOK
+            room = CLIMB_SHARE * self.task.time_limit_s - (time.monotonic() - self.start)
+            steps = int(min(CLIMB, max(CLIMB_LOOK, CLIMB_LOOK + room / max(each, 1e-6))))
+        smooth.climb(heats(smooth.typical, steps)[CLIMB_LOOK:], stop)
+        self.keep_prices(smooth.best)
+        earned = float(self.relaxation.sold(smooth.best)[0])
+        cost = smooth.best_cost()
+        return cost - earned
+
+    def _ascended(self, upper: float) -> None:
+        """Subgradients, from the prices so far."""
+        relaxation = self.relaxation
         cells = sum(
             g.cells.size * g.rules[0] * int(self.problem.options.hours[g.options].max()) for g in relaxation.groups
         )
@@ -184,20 +165,66 @@ class _Search:
             reached = self.best is not None and upper - value <= 0.9 * self.task.gap * upper
             return reached or self.past(ASCENT_SHARE)
 
-        self.bound = pricing.ascend(relaxation, upper, iterations=iterations, stop=stop)
-        self._raise(self.bound.micro_usd)
-        self._tell("bound")
+        begin = self.bound.prices if self.straight else None
+        found = pricing.ascend(relaxation, upper, iterations=iterations, stop=stop, begin=begin)
+        if found.micro_usd > self.bound.micro_usd or not self.straight:
+            self.bound = found
+        self.raise_bound(found.micro_usd)
 
     def _guided(self) -> None:
-        """Schedules that lean to the options that the relaxation takes."""
-        typical = float(np.minimum(self.terms.least, 10**15).mean()) if len(self.terms.least) else 0.0
+        """Schedules that lean to what the relaxation takes: as the bill and prices of the bound say together."""
         opened = self.problem.upfront if self.best is None else self.best.opened
+        cost = self._way_costs()
         for bias in BIASES:
-            for order in self._orders()[:1]:
-                board = filled(self.terms, opened, order, -bias * typical * self.bound.share)
-                self._take(board.assignment(), board.missing(), "guided")
-                if self._reached() or self.past(REPAIR_SHARE):
-                    return
+            board = Straight(self.terms, self.relaxation, opened)
+            straight.filled(board, self.orders()[0], np.rint(bias * cost).astype(np.int64))
+            self.take(*board.assignment(), "guided")
+            if self.reached() or self.past(REPAIR_SHARE):
+                return
+
+    def _way_costs(self) -> Array:
+        """Of each way to run through at the prices of the bound, float [ways]."""
+        opened = np.ones_like(self.problem.upfront)
+        return Smooth(self.relaxation, Tiers.of(self.problem, self.nodes, opened)).costs(
+            self.bound.prices.astype(float)
+        )
+
+    def _ruined(self) -> None:
+        """A dive, then ruin and repair of what came out."""
+        if self.reached():
+            return
+        opened = self.problem.upfront if self.best is None else self.best.opened
+        share = BREAKS_SHARE if self.relaxation.groups else 1.0
+        if len(self.problem.options.job) <= MIDDLE:
+            share = min(share, REPAIR_SHARE)
+        board = Straight(self.terms, self.relaxation, opened)
+        smooth = Smooth(self.relaxation, board.tiers)
+        smooth.prices = smooth.ahead = np.maximum(self.bound.prices.astype(float), smooth.floor)
+        dive(smooth, board, lambda: self.past(REPAIR_SHARE))
+        straight.filled(board, self.orders()[0])
+        self.take(*board.assignment(), "dive")
+        begun = self.task.time_limit_s - self.left()
+
+        def done(step: int) -> float:
+            if self.task.deterministic:
+                return step / RUINS
+            return (self.task.time_limit_s - self.left() - begun) / max(1e-3, share * self.task.time_limit_s - begun)
+
+        shown, ways = [time.monotonic()], list(board.at)
+
+        def better(total: int) -> bool:
+            if self.best is not None and total >= self.best.micro_usd:
+                return True
+            ways[:] = board.at
+            reached = total - self.lower <= self.task.gap * total
+            if reached or (not self.task.deterministic and time.monotonic() > shown[0] + SHOWN_S):
+                self.take(*board.assignment(), "repair")
+                shown[0] = time.monotonic()
+            return not self.reached()
+
+        ruin = Ruin(board, self.bound.prices.astype(float), self._way_costs(), self.task.seed)
+        ruin.run(board.total(), steps=RUINS if self.task.deterministic else math.inf, done=done, better=better)
+        self.take(*board.assignment(ways), "repair")
 
     def _repaired(self) -> None:
         """Ruin and repair, and now and then a part of the schedule for CP-SAT."""
@@ -206,14 +233,14 @@ class _Search:
         total = board.total()
         rounds = 0
         middle = len(self.problem.options.job) <= MIDDLE
-        while not self._reached() and not self.past(REPAIR_SHARE if middle else 1.0):
+        while not self.reached() and not self.past(REPAIR_SHARE if middle else 1.0):
             if self.task.deterministic and rounds >= ROUNDS:
                 break
             rounds += 1
             total = repair.run(
                 total, steps=STEPS, stop=lambda: self._out(middle), better=lambda now: self._better(board, now)
             )
-            if not self._reached() and not self._out(middle):
+            if not self.reached() and not self._out(middle):
                 total = self._part(repair, total, rounds)
 
     def _out(self, middle: bool) -> bool:  # noqa: FBT001
@@ -222,13 +249,13 @@ class _Search:
     def _better(self, board: Board, total: int) -> bool:
         """Keep the board as it stands; whether to go on."""
         if self.best is None or total < self.best.micro_usd:
-            self._take(board.assignment(), board.missing(), "repair")
-        return not self._reached()
+            self.take(board.assignment(), board.missing(), "repair")
+        return not self.reached()
 
     def _board(self) -> Board:
         if self.best is None:
             opened = np.ones_like(self.problem.upfront)
-            return filled(self.terms, opened, self._orders()[0])
+            return filled(self.terms, opened, self.orders()[0])
         return self._from(self.best)
 
     def _from(self, found: Assignment) -> Board:
@@ -283,7 +310,7 @@ class _Search:
         model = GangModel(self.problem, self.nodes, hint=self.best)
 
         def improved(found: Any) -> None:
-            self._take(self._assignment(found), 0, "search")
+            self.take(self._assignment(found), 0, "search")
 
         found = model.solve(
             seconds=self.left(), work=WHOLE_WORK if self.task.deterministic else math.inf,
@@ -291,8 +318,8 @@ class _Search:
             least=self.lower, improved=improved,
         )  # fmt: skip
         if found.option:
-            self._take(self._assignment(found), 0, "search")
-            self._raise(min(found.bound, float(self.best.micro_usd)) if self.best else found.bound)
+            self.take(self._assignment(found), 0, "search")
+            self.raise_bound(min(found.bound, float(self.best.micro_usd)) if self.best else found.bound)
 
     def _assignment(self, found: Any) -> Assignment:
         """CP-SAT's schedule with its true bill."""
@@ -306,7 +333,7 @@ class _Search:
         """No schedule yet that runs all that must: ask CP-SAT for as few left out as can be."""
         if self.left() <= 0:
             return
-        board = filled(self.terms, np.ones_like(self.problem.upfront), self._orders()[0])
+        board = filled(self.terms, np.ones_like(self.problem.upfront), self.orders()[0])
         model = GangModel(self.problem, self.nodes, hint=board.assignment(), count_missing=True)
         found = model.solve(
             seconds=self.left(), work=WHOLE_WORK if self.task.deterministic else math.inf,
@@ -315,7 +342,7 @@ class _Search:
         if found.option:
             made = self._assignment(found)
             short = [j for j in np.flatnonzero(self.problem.jobs.must_run).tolist() if found.option[j] < 0]
-            self._take(made, len(short), "search")
+            self.take(made, len(short), "search")
             self.incomplete, self.impossible = made, bool(short) and found.status == "optimal"
 
     def _outcome(self) -> GangOutcome:
@@ -330,12 +357,12 @@ class _Search:
         ended: Termination = "time limit"
         if gap <= 0:
             ended = "optimal"
-        elif self._reached():
+        elif self.reached():
             ended = "gap reached"
         elif self.task.deterministic or self.left() > 0:
             ended = "gap not reached"
         lower = min(self.lower, self.best.micro_usd)
-        self._tell("done")
+        self.tell("done")
         return GangOutcome(
             decision=dataclasses.replace(self.best), bound=lower / 1e6, termination=ended,
             prices=self.bound.prices, bound_by_prices=self.bound.micro_usd,
