@@ -14,6 +14,8 @@ from . import mathopt
 from .wire import fill
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from ..model import Program
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -35,56 +37,55 @@ def optimum(program: Program, *, seed: int = 0) -> tuple[mathopt.Answer, Basis |
 
 
 class Incremental:
-    """A program inside GLOP; rows are counted in the order in which they came."""
+    """A program inside GLOP."""
 
     def __init__(self, program: Program, basis: Basis) -> None:
         """Hand a program over, with the basis of its optimum."""
         from ortools.math_opt import model_parameters_pb2
 
+        self._program = program
         self._solver = _solver("glop", mathopt.to_proto(program))
-        self._start: Any = model_parameters_pb2.ModelSolveParametersProto()
+        self._told: Any = model_parameters_pb2.ModelSolveParametersProto()  # no more than what is read
+        self._told.reduced_costs_filter.filter_by_ids = True
+        for vector in (self._told.variable_values_filter, self._told.dual_values_filter):
+            vector.skip_zero_values = True
+        self._start = model_parameters_pb2.ModelSolveParametersProto()
+        self._start.CopyFrom(self._told)
         for sparse, status in zip(
             (self._start.initial_basis.variable_status, self._start.initial_basis.constraint_status), basis, strict=True
         ):
-            sparse.ids.extend(range(len(status)))
-            sparse.values.extend(status.tolist())
-        self._rows, self._columns = program.shape
+            fill(sparse, ids=np.arange(len(status)), values=status)
         self.solve()  # with the bounds that the basis is of: it is not taken as one of others
 
-    def update(self, old: Program, new: Program) -> None:
-        """Change what differs between two programs of the same shape.
+    def become(self, new: Program) -> None:
+        """Change what differs in a program with the same columns, and the same rows or more behind them.
 
         Raises:
             RuntimeError: the back-end cannot.
         """
         from ortools.math_opt import model_update_pb2
 
-        made = model_update_pb2.ModelUpdateProto()
+        made, old, kept = model_update_pb2.ModelUpdateProto(), self._program, self._program.shape[0]
         columns, rows = made.variable_updates, made.linear_constraint_updates
         for sparse, was, now in (
             (columns.lower_bounds, old.lower, new.lower),
             (columns.upper_bounds, old.upper, new.upper),
-            (rows.lower_bounds, old.row_lower, new.row_lower),
-            (rows.upper_bounds, old.row_upper, new.row_upper),
+            (rows.lower_bounds, old.row_lower, new.row_lower[:kept]),
+            (rows.upper_bounds, old.row_upper, new.row_upper[:kept]),
             (made.objective_updates.linear_coefficients, old.cost, new.cost),
         ):
             at = np.flatnonzero(was != now)
             fill(sparse, ids=at, values=now[at].astype(float))
-        row, column, value = _changed(old, new)
-        _entries(made.linear_constraint_matrix_updates, row, column, value)
-        self._apply(made)
-
-    def add(self, rows: Program) -> None:
-        """Add the rows of a program in the same columns."""
-        from ortools.math_opt import model_update_pb2
-
-        made = model_update_pb2.ModelUpdateProto()
-        ids = self._rows + np.arange(rows.shape[0])
-        fill(made.new_linear_constraints, ids=ids, lower_bounds=rows.row_lower, upper_bounds=rows.row_upper)
-        entries = rows.matrix.tocoo()
-        _entries(made.linear_constraint_matrix_updates, ids[entries.coords[0]], entries.coords[1], entries.data)
-        self._apply(made)
-        self._rows += rows.shape[0]
+        more = kept + np.arange(new.shape[0] - kept)
+        lower, upper = new.row_lower[kept:], new.row_upper[kept:]
+        fill(made.new_linear_constraints, ids=more, lower_bounds=lower, upper_bounds=upper)
+        row, column, value = _changed(old.matrix, new.matrix)
+        order = np.lexsort((column, row))  # as MathOpt demands
+        made_entries = made.linear_constraint_matrix_updates
+        fill(made_entries, row_ids=row[order], column_ids=column[order], coefficients=value[order].astype(float))
+        if not self._solver.update(made):
+            raise RuntimeError("the back-end does not take the change")
+        self._program = new
 
     def solve(self) -> tuple[Array, Array] | None:
         """Values [n] and row prices [m] of the optimum; None where there is none."""
@@ -95,35 +96,28 @@ class Incremental:
         )
         options.glop.use_scaling = False
         result = self._solver.solve(*_arguments(options, self._start))
-        self._start = None
+        self._start, (rows, columns) = self._told, self._program.shape
         for s in result.solutions:
             if s.HasField("primal_solution") and s.HasField("dual_solution"):
-                values = mathopt._dense(s.primal_solution.variable_values, self._columns)  # noqa: SLF001 (as above)
-                return values, mathopt._dense(s.dual_solution.dual_values, self._rows)  # noqa: SLF001
+                values = mathopt._dense(s.primal_solution.variable_values, columns)  # noqa: SLF001 (as above)
+                return values, mathopt._dense(s.dual_solution.dual_values, rows)  # noqa: SLF001
         return None
 
-    def _apply(self, update: Any) -> None:
-        if not self._solver.update(update):
-            raise RuntimeError("the back-end does not take the change")
 
+def _changed(old: csr_array, new: csr_array) -> tuple[Array, Array, Array]:
+    """Row, column and new value of the entries that differ; rows behind the old ones are new."""
+    from scipy.sparse import csr_array
 
-def _changed(old: Program, new: Program) -> tuple[Array, Array, Array]:
-    """Row, column and new value of the entries that differ."""
-    a, b = old.matrix, new.matrix
-    a.sort_indices()
-    b.sort_indices()
-    if np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices):
-        at = np.flatnonzero(a.data != b.data)
-        row = np.searchsorted(b.indptr, at, side="right") - 1
-        return row, b.indices[at], b.data[at]
-    row, column = (b - a).tocoo().coords
-    return row, column, np.asarray(b.tocsr()[row, column]).reshape(-1)
-
-
-def _entries(sparse: Any, row: Array, column: Array, value: Array) -> None:
-    """Entries in the order that MathOpt demands."""
-    order = np.lexsort((column, row))
-    fill(sparse, row_ids=row[order], column_ids=column[order], coefficients=value[order].astype(float))
+    end = new.indptr[old.shape[0]]
+    if np.array_equal(old.indptr, new.indptr[: len(old.indptr)]) and np.array_equal(old.indices, new.indices[:end]):
+        at = np.flatnonzero(np.append(old.data != new.data[:end], np.ones(len(new.data) - end, dtype=bool)))
+        row = np.searchsorted(new.indptr, at, side="right") - 1
+        return row, new.indices[at], new.data[at]
+    behind = np.full(new.shape[0] - old.shape[0], old.indptr[-1])
+    row, column = (
+        (new - csr_array((old.data, old.indices, np.append(old.indptr, behind)), shape=new.shape)).tocoo().coords
+    )
+    return row, column, np.asarray(new[row, column]).reshape(-1)
 
 
 def _solver(engine: mathopt.Name, proto: Any) -> Any:
