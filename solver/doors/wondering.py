@@ -30,8 +30,9 @@ def whatif(path: Path, changes: list[str], out: Path | None, search: Search, *, 
 
         paths = write_all(found.problem, found.plan, out)
         sys.stderr.write(f"wrote {len(paths)} files to {guard.plain(str(out))}\n")
-    for note in found.notes:
-        sys.stderr.write(f"note: {note}\n")
+    known = old.provenance.warnings
+    for note in (*found.notes, *(w for w in found.plan.provenance.warnings if w not in known)):
+        sys.stderr.write(f"note: {guard.plain(note)}\n")
     if as_json:
         from ..diff.shown import to_json
         from ..report.json import to_json as plan_json

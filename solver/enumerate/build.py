@@ -21,7 +21,7 @@ from ..workloads.modes import ModeTable
 from .candidates import Finder, candidate_table
 from .limits import NamedLimits, least_served, resolve, uncertain, unserved
 from .names import check_filters, known
-from .offers import Lot, Pools, beyond, check_options, has_market, lots, offer_table, owned
+from .offers import Lot, Pools, beyond, check_options, has_market, lots, offer_table, owned, without_spot
 from .outages import in_outages, states
 from .sources import shortened, sources
 
@@ -115,7 +115,11 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         limits=resolve(limits, catalog, pools, len(horizon.periods), accounting),
         outages=planned.outages(scheme.blocks, pools.sites, sites.zones),
         excuses=_excuse_table(excuses),
-        provenance=_provenance(catalog, [*beyond(sale, horizon), *shortened(workloads, horizon)], provenance or {}),
+        provenance=_provenance(
+            catalog,
+            [*beyond(sale, horizon), *shortened(workloads, horizon), *without_spot(workloads, options)],
+            provenance or {},
+        ),
     )
     guarded = dataclasses.replace(
         in_outages(made.limits, made),

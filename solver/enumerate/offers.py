@@ -18,6 +18,8 @@ from .names import known
 if TYPE_CHECKING:
     from costdata import Catalog
 
+    from ..workloads import Workload
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[str, str]
 Name = tuple[str, str, str]
@@ -195,6 +197,17 @@ def offer_table(lots: Sequence[Lot], pools: Pools, horizon: Horizon, cells: Cell
         valid_from=column((o.valid_from for o in rows), object),
         source=column((o.source for o in rows), object),
     )
+
+
+def without_spot(workloads: Iterable[Workload], options: Sequence[str]) -> list[str]:
+    """Warnings of workloads that may run on spot where none may be bought."""
+    if "spot" in options:
+        return []
+    return [
+        f"{w.where}: max_spot_share {w.max_spot_share:g} changes nothing: spot is not among the options"
+        for w in workloads
+        if w.max_spot_share > 0
+    ]
 
 
 def beyond(lots: Iterable[Lot], horizon: Horizon) -> list[str]:

@@ -99,7 +99,9 @@ def test_prices_come_from_the_catalogue() -> None:
 def test_commitments_in_part_of_the_horizon() -> None:
     """Terms are calendar months with their true hours, blocks are cut where they begin, the rest is a warning."""
     p = problem(
-        chat(), options=["on_demand", "commit_1y_all_upfront"], commitment_starts=[D(2027, 7, 15), D(2027, 1, 1)]
+        chat(max_spot_share=0),
+        options=["on_demand", "commit_1y_all_upfront"],
+        commitment_starts=[D(2027, 7, 15), D(2027, 1, 1)],
     )
     o = p.offers
     starts = sorted(set(o.starts[o.kind == COMMITMENT].tolist()))
@@ -213,6 +215,14 @@ def test_unserved_demand() -> None:
         assert price[w] <= 10 * unit.max() + 1
     with pytest.raises(InputError, match="less than a millionth"):
         problem(chat(unserved_usd_per_unit=1e-7))
+
+
+def test_a_share_of_spot_without_spot_is_told() -> None:
+    """It changes nothing, which somebody who sets it would not guess."""
+    warned = problem(chat(max_spot_share=0.3), options=("on_demand",)).provenance["warnings"]
+    assert "max_spot_share 0.3 changes nothing" in warned
+    assert "changes nothing" not in problem(chat(max_spot_share=0.3)).provenance["warnings"]
+    assert "changes nothing" not in problem(chat(max_spot_share=0), options=("on_demand",)).provenance["warnings"]
 
 
 def test_windows_and_blocks_of_jobs() -> None:
