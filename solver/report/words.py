@@ -106,8 +106,13 @@ def certificate(plan: Plan) -> str:
 
 
 def stopped(plan: Plan) -> str:
-    """Why the search ended, kept apart from what is known."""
-    return _STOPPED[plan.termination]
+    """Why the search ended, kept apart from what is known; and when one of the usual ways costs less, that it may."""
+    usual = saving(plan) if plan.certificate.bounds == "bill" else None
+    if usual is None or usual[1] >= 0:
+        return _STOPPED[plan.termination]
+    by = percent(-usual[1], 1 if usual[1] <= -0.1 else 2)  # noqa: PLR2004
+    less = f"{sentence(usual[0])} costs {by} less, within the gap: a smaller one (--gap) looks further."
+    return f"{_STOPPED[plan.termination]} {less}"
 
 
 def accounting(plan: Plan) -> str:

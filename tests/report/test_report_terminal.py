@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 
@@ -39,6 +40,20 @@ def test_fleet_ways_and_proof(plan: Plan) -> None:
     assert "breaks the quota" in next(row for row in text.splitlines() if "greedy" in row)
     assert f"costs less than ${plan.certificate.lower_usd:,.2f}; gap 0.4" in text
     assert "Warning: 12 spot prices are older than 180 days" in text
+
+
+def test_a_way_that_costs_less_than_the_plan_is_owned_up_to(plan: Plan) -> None:
+    """The search ends at its gap; said only then, and not of ways that break a limit or where the bill is no goal."""
+    first = {"saving_percent": [-0.25, *plan.ways["saving_percent"][1:]], "feasible": [True] * len(plan.ways)}
+    first["total_micro_usd"] = [plan.total_micro_usd * 399 // 400, *plan.ways["total_micro_usd"][1:]]
+    cheaper = dataclasses.replace(plan, ways=plan.ways.with_columns(**first))
+    said = "costs 0.2\N{NO-BREAK SPACE}% less, within the gap: a smaller one (--gap) looks further."
+    assert said in printed(cheaper)
+    assert "looks further" not in printed(plan)
+    broken = cheaper.ways.with_columns(feasible=[False] * len(plan.ways))
+    assert "looks further" not in printed(dataclasses.replace(cheaper, ways=broken))
+    goal = dataclasses.replace(cheaper.certificate, bounds="objective")
+    assert "looks further" not in printed(dataclasses.replace(cheaper, certificate=goal))
 
 
 def test_narrow_terminal_keeps_the_essentials(plan: Plan) -> None:
