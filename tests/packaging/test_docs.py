@@ -77,6 +77,19 @@ def test_python_blocks_name_what_is_there(page: Path) -> None:
                 assert node.attr in solver.__all__
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files beside the page, and headings in them; other sites are not asked, the reference is made with the site."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        name, _, heading = target.partition("#")
+        if "://" in target:
+            continue
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        titles = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE) if heading else []
+        assert heading in {"", *(re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles)}, target
+
+
 def test_the_picture_names_every_module() -> None:
     """Of `solver`, as files and folders."""
     picture = text("docs/architecture.md").split("```")[1]
