@@ -150,7 +150,7 @@ def plan(
 @app.command()
 def sweep(  # noqa: PLR0913 (one an option)
     *,
-    file: Annotated[Path, typer.Argument(metavar="SWEEP", help="Which fields of a spec take which values (YAML ...).")],
+    file: Annotated[Path, typer.Argument(metavar="SWEEP", help="Which fields of a spec take which values: a file.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Store and report; an unfinished sweep in it goes on.")],
     engine: Annotated[SweepEngine, typer.Option(help="Processes of this machine, or a Dask cluster.")] = (
         SweepEngine.loky
@@ -182,7 +182,7 @@ def sweep(  # noqa: PLR0913 (one an option)
 
 
 @app.command()
-def check(plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json.")]) -> None:
+def check(plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json, or the folder it is in.")]) -> None:
     """Recompute every requirement and every dollar of a plan.
 
     The spec is read from the plan and the prices from the catalogue. Exit code 1 and a list when something is wrong.
@@ -232,7 +232,7 @@ def schedule(  # noqa: PLR0913 (options by name)
 @app.command()
 def explain(
     *,
-    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json.")],
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json, or the folder it is in.")],
     workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="One workload; all without.")] = "",
     worth: Annotated[
         bool, typer.Option("--worth", help="Also say what limits, residency and latency are worth; takes a while.")

@@ -6,6 +6,8 @@ import ast
 import importlib
 import re
 import shlex
+import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,16 @@ def test_the_picture_names_every_module() -> None:
     named = set(re.findall(r"\b([a-z]+)(?=\.py\b|/)", picture))
     there = {p.stem for p in (ROOT / "solver").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
     assert named == there - {"__init__"}
+
+
+def test_the_picture_has_the_layers_of_the_contract() -> None:
+    """What may import what, from top to bottom."""
+    picture = text("docs/architecture.md").split("```")[1].splitlines()
+    row = {name: i for i, line in enumerate(picture) for name in re.findall(r"\b([a-z]+)(?=\.py\b|/)", line)}
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rows = [[row[name] for name in re.findall(r"\w+", layer)] for layer in layers]
+    assert all(max(above) < min(below) for above, below in pairwise(rows))
 
 
 @pytest.mark.parametrize("package", ["engine", "sweep", "conflicts"])
