@@ -100,6 +100,7 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
     scheme = _Scheme.of(horizon, planned, demand, names, sale, months_apart=limits.has_monthly_budget)
     offers = offer_table(sale, pools, horizon, scheme.cells, scheme.cell)
     sites = _sites(catalog, pools)
+    told = [*beyond(sale, horizon), *shortened(workloads, horizon), *without_spot(workloads, options)]
     made = Problem(
         name=name,
         blocks=scheme.blocks,
@@ -115,20 +116,16 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         limits=resolve(limits, catalog, pools, len(horizon.periods), accounting),
         outages=planned.outages(scheme.blocks, pools.sites, sites.zones),
         excuses=_excuse_table(excuses),
-        provenance=_provenance(
-            catalog,
-            [*beyond(sale, horizon), *shortened(workloads, horizon), *without_spot(workloads, options)],
-            provenance or {},
-        ),
+        provenance=_provenance(catalog, told, provenance or {}),
     )
-    guarded = dataclasses.replace(
-        in_outages(made.limits, made),
-        risk_weight=exact(risk_weight),
-        unserved=unserved(limits, made),
-        uncertain=uncertain(price_ranges, made),
-        robust_budget=robust_budget,
-    )
-    return dataclasses.replace(made, limits=guarded)
+    risks = {"risk_weight": exact(risk_weight), "uncertain": uncertain(price_ranges, made)}
+    return _guarded(made, limits, **risks, robust_budget=robust_budget)
+
+
+def _guarded(made: Problem, limits: NamedLimits, **risks: Any) -> Problem:
+    """With the limits that are of the problem made: what holds in outages, tails of what is not served, prices."""
+    guards = dataclasses.replace(in_outages(made.limits, made), unserved=unserved(limits, made), **risks)
+    return dataclasses.replace(made, limits=guards)
 
 
 def _placed(
