@@ -9,7 +9,7 @@ from solver.engine.gangs.board import Board, Place, Terms
 from solver.engine.gangs.dive import dive
 from solver.engine.gangs.prices import Relaxation
 from solver.engine.gangs.ruin import Ruin
-from solver.engine.gangs.smooth import Smooth, heats
+from solver.engine.gangs.smooth import Smooth, heat
 from solver.engine.gangs.straight import Straight, filled
 from solver.engine.gangs.tiers import Tiers, useful_nodes
 from solver.schedule import ScheduleProblem
@@ -27,7 +27,7 @@ def parts(problem: ScheduleProblem) -> tuple[Terms, Relaxation, Straight]:
 def climbed(relaxation: Relaxation, board: Straight, steps: int = 150) -> Smooth:
     """Smoothed prices."""
     smooth = Smooth(relaxation, board.tiers)
-    smooth.climb(heats(smooth.typical, steps))
+    smooth.climb(heat(smooth.typical, step / steps) for step in range(steps))
     return smooth
 
 

@@ -62,18 +62,26 @@ class Ruin:
         self.first, self.last, self.pool = (np.zeros(len(starts), dtype=np.int64) for _ in range(3))
         self.loss = np.zeros(len(starts))
         for job, way in enumerate(board.at):
-            self._note(job, way)
+            self.note(job, way)
         typical_hours = np.median(board.hours[np.array([a for a, b in board.rows if a < b], dtype=np.int64)])
         self.reach = max(2, int(typical_hours)) if len(able) else 2
 
-    def _note(self, job: int, way: int) -> None:
+    def note(self, job: int, way: int) -> None:
+        """Where a job runs now."""
         if way < 0:
             self.first[job], self.last[job], self.pool[job], self.loss[job] = 0, 0, -1, self.unrun[job]
             return
         self.pool[job], self.first[job], self.last[job] = self.board.span(way)
         self.loss[job] = self.above[way]
 
-    def run(self, total: int, *, steps: float, done: Callable[[int], float], better: Callable[[int], bool]) -> None:
+    def run(
+        self,
+        total: int,
+        *,
+        steps: float,
+        done: Callable[[int], float],
+        better: Callable[[int], bool],
+    ) -> None:
         """Steps until told to stop; the board ends as the last accepted, not the best.
 
         Args:
@@ -115,7 +123,7 @@ class Ruin:
             board.put(job, way)
         if added <= most:
             for job in jobs:
-                self._note(job, board.at[job])
+                self.note(job, board.at[job])
             return added - saved
         for pool, old in was.items():
             board.restore(pool, old)
@@ -126,7 +134,7 @@ class Ruin:
     def _drawn(self) -> list[int]:
         """The jobs to take off."""
         kind = self.draw.random()
-        job, pool, first, last = self._dear() if kind < BY_JOB else self._idle(kind < BY_JOB + BY_HOUR)
+        job, pool, first, last = self.dear() if kind < BY_JOB else self._idle(kind < BY_JOB + BY_HOUR)
         reach = int(self.draw.integers(0, self.reach + 1))
         near = self.pool == pool
         if self.draw.random() < HOME:
@@ -146,7 +154,7 @@ class Ruin:
         """Jobs' parts of the gap, none of them quite 0."""
         return np.asarray(np.where(self.able, self.loss + 0.1 * self.loss.mean() + 1.0, 0.0))
 
-    def _dear(self) -> tuple[int, int, int, int]:
+    def dear(self) -> tuple[int, int, int, int]:
         """A job drawn by its part of the gap, and where a good way of it leads."""
         job = self._among(self._losses())
         a, b = self.board.rows[job]

@@ -18,13 +18,13 @@ from .cpsat import GangModel
 from .dive import dive
 from .repair import Repair
 from .ruin import Ruin
-from .smooth import Smooth, heats
+from .smooth import Smooth, heat
 from .state import State
 from .straight import Straight
 from .tiers import BLOCKED, Tiers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ...plan import Termination
     from ...schedule.data import ScheduleProblem
@@ -33,7 +33,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SMALL = 150  # options of a problem that CP-SAT is given whole at once
 MIDDLE = 600  # options of one that it is given whole at the end
 BIASES = (0.3, 1.0, 3.0)  # how much prices of the bound count beside the bill
-CLIMB, CLIMB_LOOK = 150, 10  # steps of smoothed prices; those by which their time is judged
+CLIMB = 250  # steps of smoothed prices
 ASCENT, WORKERS = 600, 2  # iterations of subgradients; threads of CP-SAT
 CLIMB_SHARE, ASCENT_SHARE, REPAIR_SHARE = 0.3, 0.4, 0.75  # of the time limit, by when these end
 RUINS, SHOWN_S = 6000, 0.25  # steps of ruin without a clock; seconds between two schedules that are told
@@ -133,21 +133,26 @@ class _Search(State):
         """Smoothed prices and the bound at them; what it would be if no job could be split."""
         opened = np.ones_like(self.problem.upfront) if self.best is None else self.best.opened
         smooth = Smooth(self.relaxation, Tiers.of(self.problem, self.nodes, opened))
-        begun, steps = time.monotonic(), CLIMB
 
         def stop(value: float) -> bool:
-            return (self.best is not None and upper - value <= 0.5 * self.task.gap * upper) or self.past(CLIMB_SHARE)
+            return self.best is not None and upper - value <= 0.5 * self.task.gap * upper
 
-        smooth.climb(heats(smooth.typical, CLIMB)[:CLIMB_LOOK], stop)
-        if not self.task.deterministic:
-            each = (time.monotonic() - begun) / CLIMB_LOOK
-            room = CLIMB_SHARE * self.task.time_limit_s - (time.monotonic() - self.start)
-            steps = int(min(CLIMB, max(CLIMB_LOOK, CLIMB_LOOK + room / max(each, 1e-6))))
-        smooth.climb(heats(smooth.typical, steps)[CLIMB_LOOK:], stop)
+        smooth.climb(self._heats(smooth.typical), stop)
         self.keep_prices(smooth.best)
         earned = float(self.relaxation.sold(smooth.best)[0])
         cost = smooth.best_cost()
         return cost - earned
+
+    def _heats(self, typical: float) -> Iterator[float]:
+        """Falling by steps, or by the clock if that is sooner."""
+        begun, step = self.left(), 0
+        room = max(1e-3, begun - (1 - CLIMB_SHARE) * self.task.time_limit_s)
+        while step < CLIMB:
+            yield heat(typical, step / (CLIMB - 1))
+            spent = 0.0 if self.task.deterministic else (begun - self.left()) / room
+            if spent >= 1:
+                return
+            step = max(step + 1, int(spent * CLIMB))
 
     def _ascended(self, upper: float) -> None:
         """Subgradients, from the prices so far."""

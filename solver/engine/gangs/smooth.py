@@ -17,7 +17,7 @@ import numpy as np
 from .prices import cheapest_price
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .prices import Relaxation
     from .tiers import Tiers
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 MEMORY, LEAST_BEND = 0.9, 0.05  # how slowly the bend of the load is forgotten; of its mean, at least
 BEGIN_HEAT, END_HEAT = 0.02, 0.0005  # of a typical job's cost
-FAINT = 12.0  # heats above its cheapest way at which a way is forgotten
+FAINT = 12.0  # heats above its cheapest way at which a way is forgotten for good
+FAR, LOOK = (
+    30.0,
+    10,
+)  # heats above at which it is left aside in a climb, until the next look at all, after so many steps
+COLUMNS = ("way", "job", "begin", "end", "size", "once", "weight")
 
 
 class Smooth:
@@ -70,19 +75,45 @@ class Smooth:
             return 0.0
         return float(np.minimum(np.minimum.reduceat(self.costs(self.best), self.first), self.bare).sum())
 
-    def climb(self, heats: Array, stop: Callable[[float], bool] | None = None) -> None:
-        """One step at each heat; `stop` hears the best value of the relaxation, jobs that have no way apart."""
-        for heat in heats.tolist():
-            if not len(self.job):
-                return
+    def climb(self, heats: Iterable[float], stop: Callable[[float], bool] | None = None) -> None:
+        """One step at each heat; `stop` hears now and then the best value of the relaxation, jobs without ways apart.
+
+        Only ways not far from the cheapest take part in a step, and all are looked at again every few steps.
+        """
+        every = {name: getattr(self, name) for name in COLUMNS}
+        for step, heat in enumerate(heats):
+            if step % LOOK == 0:
+                self._restore(every)
+                if not len(self.job) or (self._valued() and stop is not None and stop(self.value)):
+                    return
+                cost = self.costs(self.ahead)
+                self._select(cost <= np.minimum.reduceat(cost, self.first)[self.row] + FAR * heat)
             cost = self.costs(self.ahead)
-            least = np.minimum(np.minimum.reduceat(cost, self.first), self.bare)
+            self._step(cost, np.minimum(np.minimum.reduceat(cost, self.first), self.bare), heat)
+        near = self.way, self.part
+        self._restore(every)
+        self.part = np.zeros(len(self.way))
+        self.part[np.searchsorted(self.way, near[0])] = near[1]
+        self._valued()
+
+    def _valued(self) -> bool:
+        """Keep the prices if they are the best so far; True."""
+        if len(self.job):
+            least = np.minimum(np.minimum.reduceat(self.costs(self.ahead), self.first), self.bare)
             value = float(least.sum() - (self.free * np.maximum(self.ahead[:, None] - self.price, 0)).sum())
             if value > self.value:
                 self.best, self.value = self.ahead, value
-            if stop is not None and stop(self.value):
-                return
-            self._step(cost, least, heat)
+        return True
+
+    def _select(self, keep: Array) -> None:
+        for name in COLUMNS:
+            setattr(self, name, getattr(self, name)[keep])
+        self._index()
+
+    def _restore(self, every: dict[str, Array]) -> None:
+        for name, values in every.items():
+            setattr(self, name, values)
+        self._index()
 
     def _step(self, cost: Array, least: Array, heat: float) -> None:
         """To the next prices."""
@@ -122,13 +153,12 @@ class Smooth:
         if len(self.job):
             cost = self.costs(self.ahead)
             keep = keep & (cost <= np.minimum.reduceat(cost, self.first)[self.row] + FAINT * heat)
-        for name in ("way", "job", "begin", "end", "size", "once", "weight", "part"):
-            setattr(self, name, getattr(self, name)[keep])
-        self._index()
+        self.part = self.part[keep]
+        self._select(keep)
         tiers = self.tiers
         self.free = (tiers.nodes - np.clip(load[:, None] - tiers.before, 0, tiers.nodes)).astype(float)
 
 
-def heats(typical: float, steps: int) -> Array:
-    """Falling heats of a climb from the beginning."""
-    return np.asarray(typical * np.geomspace(BEGIN_HEAT, END_HEAT, max(1, steps)))
+def heat(typical: float, part: float) -> float:
+    """The heat when this part of a climb from the beginning is over."""
+    return float(typical * BEGIN_HEAT * (END_HEAT / BEGIN_HEAT) ** min(1.0, part))
