@@ -133,7 +133,7 @@ class Resolver:
         return np.flatnonzero(broken)
 
     def _proved(self, values: Array, duals: Array) -> Answer | None:
-        cost, bound = float(self.program.cost @ values), dual_bound(self.program, duals)
+        cost, bound = _usd(self.program, values), dual_bound(self.program, duals)
         if not math.isfinite(bound) or cost - bound > EXACT * max(1.0, abs(cost)):
             return None
         return mathopt.Answer(status="optimal", values=values, objective=cost, bound=bound, duals=duals)
@@ -143,7 +143,12 @@ class Resolver:
         p = self.program
         reduced = p.cost - p.matrix.T @ duals
         gap = reduced * values - dual_terms(p, duals)[1]
-        return np.asarray(gap > EXACT * max(1.0, abs(float(p.cost @ values))) / max(1, len(gap)))
+        return np.asarray(gap > EXACT * max(1.0, abs(_usd(p, values))) / max(1, len(gap)))
+
+
+def _usd(program: Program, values: Array) -> float:
+    """Its cost; a sum and no product of vectors, for which a second thread would wait for work."""
+    return float((program.cost * values).sum())
 
 
 def _near(program: Program, values: Array) -> Array:
