@@ -28,6 +28,7 @@ UNLIMITED = 1e6  # nodes
 AMPLE = 3  # times the peak that the first candidates may serve
 MOST_FIRST = 24
 ALL_OPEN = 40_000  # candidates × blocks that are open from the start
+ALL_OF_FEW = 400_000  # the same, where workloads have few candidates
 MOST_ROUNDS = 30
 LITTLE = 0.1  # of the gap asked for
 MANY = 120  # open candidates
@@ -107,7 +108,8 @@ def solve_root(
     using.
     """
     every = np.arange(len(problem.candidates.pool))
-    if len(every) * problem.blocks.count <= ALL_OPEN:
+    few = len(every) <= MOST_FIRST * len(problem.workloads.name)
+    if len(every) * problem.blocks.count <= (ALL_OF_FEW if few else ALL_OPEN):
         return _widen(problem, rules, every, stop, report, seed, gap)
     rows, small = first_candidates(problem), thin(problem, THIN)
     if first is not None:
