@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 ROUNDS, STEPS, HEAT = 100, 5, 0.001  # settlings; steps of prices in each, and their heat
 SURE = 0.95  # part of a way from which a job is settled at once
+DEARER, LOOKED = 5.0, 4  # heats that a way may add beyond its price; quotas of jobs looked at in a round
 
 
 def dive(smooth: Smooth, board: Straight, stop: Callable[[], bool]) -> None:
@@ -44,16 +45,18 @@ def _surest(smooth: Smooth, board: Straight, quota: int) -> list[tuple[int, int]
     at = np.flatnonzero(smooth.part >= top[smooth.row])
     at = at[np.unique(smooth.row[at], return_index=True)[1]]
     load, made = board.load.copy(), list[tuple[int, int]]()
-    sure = np.maximum(top, smooth.out)
-    for row in np.argsort(-sure, kind="stable").tolist():
-        if len(made) >= quota and sure[row] < SURE:
+    sure, price = np.maximum(top, smooth.out), smooth.costs(smooth.ahead)[at] + DEARER * HEAT * smooth.typical
+    for looked, row in enumerate(np.argsort(-sure, kind="stable").tolist()):
+        if (len(made) >= quota and sure[row] < SURE) or looked >= LOOKED * quota:
             break
         way = int(smooth.way[at[row]])
         if smooth.out[row] > top[row]:
             made.append((int(smooth.job[at[row]]), -1))
-        elif board.room(way):
+            continue
+        pool, first, last = board.span(way)
+        size = int(board.ways.size[way])
+        added = int(board.tiers.added(load, pool, size, first, last).sum()) + int(board.ways.once[way])
+        if added <= price[row]:  # else others of this round have taken the cheap nodes: let prices follow first
             made.append((int(smooth.job[at[row]]), way))
-            pool, first, last = board.span(way)
-            board.load[pool, first:last] += board.ways.size[way]
-    board.load[:] = load
+            load[pool, first:last] += size
     return made or [(job := int(smooth.job[0]), board.best(job)[0])]
