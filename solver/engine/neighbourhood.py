@@ -50,8 +50,7 @@ def improve(
         rest, free = residual(program, ~part, best)
         answer = effort.solve(rest, gap=GAP, seconds=SECONDS)
         if whole:
-            size = min(size + 1, MOST) if answer.status == "optimal" else max(size - 1, LEAST)
-        idle += 1
+            size, idle = min(size + 1, MOST) if answer.status == "optimal" else max(size - 1, LEAST), idle + 1
         if answer.values is None:
             continue
         found = best.copy()

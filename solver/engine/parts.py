@@ -30,10 +30,12 @@ class Effort:
     seconds: float = 0.5
     nodes: int | None = None
 
-    def solve(self, piece: Program, *, gap: float, seconds: float | None = None) -> mathopt.Answer:
+    def solve(
+        self, piece: Program, *, gap: float, seconds: float | None = None, engine: mathopt.Name = "highs"
+    ) -> mathopt.Answer:
         """Search a part for so long."""
         limit = math.inf if self.nodes is not None else (self.seconds if seconds is None else seconds)
-        return mathopt.solve(piece, time_limit_s=limit, node_limit=self.nodes, gap=gap, seed=self.seed)
+        return mathopt.solve(piece, engine=engine, time_limit_s=limit, node_limit=self.nodes, gap=gap, seed=self.seed)
 
 
 def residual(program: Program, fixed: Array, values: Array) -> tuple[Program, Array]:

@@ -28,6 +28,7 @@ OF_COMMITMENTS = frozenset({"upfront cash"})  # rows that link the commitments o
 TURNS = 3
 MOST_COLUMNS = 20_000  # columns of a program that is also searched whole
 WHOLE_SHARE = 0.3  # of the time left that the search of it may take
+FEW = 5  # workloads of a program whose neighbourhoods are nearly all of it: a second engine takes the rest of the time
 ENOUGH = 1e-4
 TINY = 1e-6
 
@@ -53,8 +54,12 @@ def search(
         if objective(program, better) < best_cost:
             best, best_cost = better, objective(program, better)
             report(best, best_cost)
-    if program.shape[1] <= MOST_COLUMNS and not stop(best_cost):
-        answer = effort.solve(program, gap=ENOUGH, seconds=WHOLE_SHARE * seconds())
+    few = len(f.problem.workloads.name) <= FEW
+    ways: tuple[tuple[mathopt.Name, float], ...] = (("highs", WHOLE_SHARE), ("scip", 1.0))
+    for engine, share in ways[: 1 + few] if program.shape[1] <= MOST_COLUMNS else ():
+        if stop(best_cost):
+            break
+        answer = effort.solve(program, gap=ENOUGH, seconds=share * seconds(), engine=engine)
         if answer.values is not None:
             found = np.where(program.whole, np.round(answer.values), answer.values)
             if objective(program, found) < best_cost:
