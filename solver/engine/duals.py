@@ -186,7 +186,7 @@ def worth(problem: Problem, prices: Prices, cuts: Cuts, w: int, rows: Array) -> 
         demand = rounding.asked(problem, w, inside, firm)[cuts.block[at]]
         counts = pairs[0] * rounding.counted(pairs[3], firm)
         alpha, _, _ = rounding.strengths(counts[:, None], demand[None, :], cuts.size[at][None, :])
-        alpha = np.where((pairs[1].astype(np.int64) & t)[:, None] > 0, alpha, 0.0) * prices.cut[at]
+        alpha = np.where((pairs[1].astype(np.int64) & t)[:, None] + firm > 0, alpha, 0.0) * prices.cut[at]
         np.add.at(made.T, cuts.block[at], alpha.T)
     return made[inverse.reshape(-1)] + _share_worth(problem, prices, w, rows, capacity / scale)
 

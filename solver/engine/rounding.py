@@ -93,6 +93,7 @@ def add(f: Formulation, cuts: Cuts) -> Array:
             inside = sources[[i for i in range(len(sources)) if mask >> i & 1]]
             demand = asked(f.problem, w, inside, firm)[cuts.block[at]]
             reached = np.unique(f.pairs[1][np.isin(f.pairs[0], inside) & f.reach & (workload[f.pairs[1]] == w)])
+            reached = np.flatnonzero(workload == w) if firm else reached  # shares of spot count what runs anywhere
             counts = capacity[reached] * counted(f.of("market")[reached], firm)
             alpha, beta, need = strengths(counts[:, None], demand[None, :], cuts.size[at][None, :])
             f.model.put(rows[at][None, :], f.replicas[np.ix_(reached, cuts.block[at])], alpha)
@@ -130,7 +131,7 @@ def violated(f: Formulation, values: Array) -> Cuts:
             reached = np.unique(f.pairs[1][np.isin(f.pairs[0], inside) & f.reach & (workload[f.pairs[1]] == w)])
             capped = 0 < f.problem.workloads.max_spot_share[w] < 1 and len(inside) == len(sources)
             for firm in range(1 + capped):
-                rows = reached[counted(market[reached], firm)]
+                rows = np.flatnonzero((workload == w) & (market == FIRM)) if firm else reached
                 if not len(rows):
                     continue
                 demand = asked(f.problem, w, inside, firm)
