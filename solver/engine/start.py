@@ -12,7 +12,7 @@ import numpy as np
 from ..assemble import decide, tables
 from ..bill import make_bill
 from ..formulation import formulate
-from ..plan import Certificate, Plan, Provenance
+from ..plan import UNTOLD, Certificate, Plan
 from ..rules import RULES, Books
 from ..rules.measures import objective_micro_usd
 from ..table import Table
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
     from .run import Outcome
 
 Array = np.ndarray[Any, np.dtype[Any]]
-NOWHERE = Provenance(
-    version="", problem_digest="", catalog_digest="", as_of="", seed=0, engine="", deterministic=False, seconds=0.0,
-    spec="", overrides="",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +124,11 @@ def guides(root: Root, start: Start | None, gap: float, seed: int) -> list[Root]
 
 
 def _plan(problem: Problem, decision: Decision) -> Plan:
-    return Plan(
-        name=problem.name,
+    return Plan.of(
+        problem,
         termination="gap not reached",
         certificate=Certificate(kind="proved", lower_micro_usd=0, upper_micro_usd=0),
-        provenance=NOWHERE,
-        periods=problem.blocks.periods,
-        block_hours=tuple(problem.blocks.total_hours.tolist()),
-        accounting=problem.limits.accounting,
+        provenance=UNTOLD,
         cost_lines=Table({}),
         **tables(problem, decision),
     )
