@@ -68,12 +68,9 @@ class Room:
         made = np.full((2, len(at), self.need.shape[1]), PLENTY, dtype=np.int64)
         idle = np.maximum(self.held - self.need, 0)[at]
         for k in np.flatnonzero(self.member[:, at].any(axis=1)).tolist():
-            inside, (on_firm, on_spot), free = np.flatnonzero(self.member[k]), self.counts[k], self.most[k]
-            if on_firm:
-                free = free - np.maximum(self.need[inside], self.held[inside]).sum(axis=0)
-            if on_spot:
-                free = free - self.spot[inside].sum(axis=0)
-            mine = self.member[k, at]
+            inside, mine, (on_firm, on_spot) = self.member[k], self.member[k, at], self.counts[k]
+            firm = np.maximum(self.need[inside], self.held[inside]).sum(axis=0)
+            free = self.most[k] - (firm * on_firm + self.spot[inside].sum(axis=0) * on_spot)
             if on_firm:
                 made[FIRM][mine] = np.minimum(made[FIRM][mine], free + idle[mine])
             if on_spot:

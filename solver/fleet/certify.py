@@ -71,12 +71,10 @@ class Seen:
     slots: int
 
 
-def replicate(
-    fleet: Fleet, slots: Slots, stratum: Array, trained: Trained, rows: Array, hours: Array, threads: int
-) -> Seen:
+def replicate(fleet: Fleet, slots: Slots, stratum: Array, trained: Trained, rows: Array, hours: Array) -> Seen:
     """One sample on its own: a lower bound of the sample's cheapest plan, and the cost of the plan there."""
     sample, prices = slots.take(rows, hours), trained.prices.take(stratum[rows])
-    made = ascend(fleet, trained.layout, sample, trained.cost * (1 - LESS), prices, REPLICATION, threads)
+    made = ascend(fleet, trained.layout, sample, trained.cost * (1 - LESS), prices, REPLICATION)
     return _seen(fleet, trained, sample, made, trained.cost, PASSES)
 
 

@@ -112,16 +112,13 @@ def _planned(
     trained = train(fleet, slots, rows, hours, EACH, workers)
     lap("commitments")
     drawn = [draw(stratum, slots.hours, EACH, np.random.default_rng([seed, 1 + i])) for i in range(samples)]
-    last = samples % workers  # that run when some workers have nothing left to do
-    threads = [workers // last if i >= samples - last else 1 for i in range(samples)]
-    tasks = ((fleet, slots, stratum, trained, *d, t) for d, t in zip(drawn, threads, strict=True))
-    seen = list(_each(certify.replicate, tasks, workers, engine))
+    seen = list(_each(certify.replicate, ((fleet, slots, stratum, trained, *d) for d in drawn), workers, engine))
     made = [certify.statistical(fleet, trained, seen)]
     lap("samples")
     if kind == "deterministic":
         parts, every = list(certify.in_parts(stratum)), []
-        each = ((fleet, slots, stratum, trained, rows) for rows in parts)
-        for found in _each(certify.every_slot, each, workers, engine):
+        tasks = ((fleet, slots, stratum, trained, rows) for rows in parts)
+        for found in _each(certify.every_slot, tasks, workers, engine):
             every.append(found)
             report("every slot", len(every) / len(parts))
         made.append(certify.deterministic(fleet, trained, np.bincount(stratum, slots.hours), every))
