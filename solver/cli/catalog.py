@@ -1,0 +1,81 @@
+"""Commands that list what there is, and look at the installation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .app import (
+    Limit,
+    Overrides,
+    RowFormat,
+    Rows,
+    app,
+)
+
+
+@app.command()
+def prices(  # noqa: PLR0913 (one a filter)
+    *,
+    provider: Annotated[list[str] | None, typer.Option(help="Only these providers (may be repeated).")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Only these regions.")] = None,
+    node: Annotated[list[str] | None, typer.Option(help="Only these node shapes.")] = None,
+    accelerator: Annotated[list[str] | None, typer.Option(help="Only these accelerators.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="Only these purchase options.")] = None,
+    country: Annotated[list[str] | None, typer.Option(help="Only regions in these countries (ISO codes).")] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Prices as they were on a day, YYYY-MM-DD.")] = None,
+    overrides: Overrides = None,
+    limit: Limit = 40,
+    style: Rows = RowFormat.table,
+) -> None:
+    """List offers and prices, the cheapest GPU-hour first."""
+    from ..doors.listing import prices
+
+    filters = {
+        "provider": provider, "region": region, "node": node,
+        "accelerator": accelerator, "option": option, "country": country,
+    }  # fmt: skip
+    prices({k: v for k, v in filters.items() if v}, as_of, overrides, style.value, limit=limit)
+
+
+@app.command()
+def models(limit: Limit = 0, style: Rows = RowFormat.table) -> None:
+    """List the packaged model architectures.
+
+    A spec may also name a Hugging Face config.json on disk.
+    """
+    from ..doors.listing import models
+
+    models(style.value, limit=limit)
+
+
+@app.command()
+def init(
+    *,
+    example: Annotated[str, typer.Argument(metavar="EXAMPLE", help="Name of a packaged example.")] = "one-model",
+    names: Annotated[bool, typer.Option("--list", help="List the names instead, one a line.")] = False,
+) -> None:
+    """Print a starter spec: autoparallel init > fleet.yaml."""
+    from ..doors.listing import init
+
+    init(None if names else example)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of specs, for editors."""
+    from ..doors.listing import schema
+
+    schema()
+
+
+@app.command()
+def doctor() -> None:
+    """Look at the installation: versions, a trial solve, data.
+
+    Exit code 1 when something is broken.
+    """
+    from ..doors.listing import doctor
+
+    raise typer.Exit(doctor())
