@@ -20,8 +20,8 @@ from .errors import PlannerError
 DISTRIBUTION = "autoparallel-planner"
 SUPPORTED = ((3, 11), (3, 13))
 LIBRARIES = (
-    *("jinja2", "joblib", "markupsafe", "numpy", "ortools", "pandas", "pyarrow", "pydantic", "rich", "ruamel.yaml"),
-    *("scipy", "typer", "xlsxwriter"),
+    *("holidays", "jinja2", "joblib", "markupsafe", "numpy", "ortools", "pandas", "pyarrow", "pydantic", "pyxirr"),
+    *("rich", "ruamel.yaml", "scikit-learn", "scipy", "statsmodels", "typer", "tzdata", "xlsxwriter"),
 )
 TRIAL_SECONDS = 60
 OLD_DAYS = 180
