@@ -3,6 +3,7 @@
 Knows nothing of the solver. Only numpy is imported with it.
 """
 
+from . import mechanisms
 from .catalog import Catalog
 from .errors import DataError
 from .load import load
@@ -21,4 +22,5 @@ __all__ = [
     "Region",
     "land",
     "load",
+    "mechanisms",
 ]

@@ -8,7 +8,8 @@ from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING
 
-from .. import packaged
+from .. import mechanisms, packaged
+from ..errors import DataError
 from . import facts, network, regions, shapes
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def faults() -> list[str]:
     if bad:
         return bad
     found = [f"{who}: {text}" for who, (tables, _) in read.items() for text in _provider(tables)]
-    return [*found, *_hand_written(), *_round_trips(pairs)]
+    return [*found, *_hand_written(), *_round_trips(pairs), *_commitments(read)]
 
 
 def _rows(path: Path, columns: list[str]) -> tuple[list[facts.Row], list[str]]:
@@ -162,6 +163,28 @@ def _hand_written() -> Iterator[str]:
     for key, source in packaged.sources().items():
         if not (_cell("date", source.date) and source.title and source.licence and source.check_against):
             yield f"source {key} lacks a date, title, licence or list to check against"
+
+
+def _commitments(read: Mapping[str, tuple[Mapping[str, list[facts.Row]], list[str]]]) -> Iterator[str]:
+    """Every cell of what commitments are, and that options, offers, shapes and they agree."""
+    try:
+        known, judged = mechanisms.mechanisms(), mechanisms.families()
+    except DataError as error:
+        yield str(error)
+        return
+    options = packaged.options()
+    sold = {option for _, option in known}
+    yield from (f"{name}: no mechanism" for name, o in options.items() if o.kind == "commitment" and name not in sold)
+    yield from (
+        f"{m.provider}/{m.option}: reach {m.reach}, and scope {options[m.option].scope}"
+        for m in known.values()
+        if m.reach != options[m.option].scope
+    )
+    for who, (tables, _) in read.items():
+        groups = {mechanisms.family(who, row["node"]) for row in tables["nodes"]}
+        yield from (f"{who}: family {name} has no shape" for p, name in judged if p == who and name not in groups)
+        committed = {row["option"] for row in tables["prices"] if options[row["option"]].kind == "commitment"}
+        yield from (f"{who} sells no {name}" for name in sorted(committed - set(mechanisms.sold(who))))
 
 
 def _round_trips(rows: list[facts.Row]) -> Iterator[str]:

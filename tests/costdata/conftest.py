@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import costdata
-from costdata import network, packaged, places
+from costdata import mechanisms, network, packaged, places
 
 Writer = Callable[..., Path]
 CACHED = (packaged.sources, packaged.options, packaged.countries, packaged.places, packaged.land)
+CACHED_COMMITMENTS = (mechanisms.mechanisms, mechanisms.families, mechanisms._nodes)
 CACHED_NETWORK = (network._measured, network._fit, network._rates, places._index)
 
 
@@ -50,7 +51,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    for function in (*CACHED, *CACHED_NETWORK):
+    for function in (*CACHED, *CACHED_COMMITMENTS, *CACHED_NETWORK):
         function.cache_clear()
 
 
