@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import errors
 
 if TYPE_CHECKING:
+    from . import finance
     from .advise import advise
     from .calendar import Horizon, Scenario
     from .check import check
@@ -50,6 +51,7 @@ __all__ = [
     "compare_models",
     "enumerate_problem",
     "errors",
+    "finance",
     "load",
     "solve",
 ]
@@ -88,6 +90,8 @@ class _Package(ModuleType):
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
+    if name == "finance":
+        return import_module(".finance", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,1 @@
+"""Money in time, against arithmetic done by hand."""
