@@ -11,6 +11,7 @@ import numpy as np
 
 from . import check, network, packaged, places
 from .errors import DataError, nearest, shown
+from .schema import objects
 
 if TYPE_CHECKING:
     from datetime import date
@@ -80,13 +81,13 @@ class Catalog:
         kept &= self._matching("region", region, self.offers.region, {r for _, r in self.atlas}, set(self.atlas))
         kept &= self._matching("node", node, self.offers.node, {n for _, n in self.nodes}, set(self.nodes))
         kept &= self._matching(
-            "accelerator", accelerator, _column(n.accelerator for n in made), {*self.accelerators, ""}
+            "accelerator", accelerator, objects(n.accelerator for n in made), {*self.accelerators, ""}
         )
         kept &= self._matching("option", option, self.offers.option, set(packaged.options()))
         kept &= self._matching("kind", kind, self.offers.kind, set(KINDS))
-        kept &= self._matching("country", country, _column(r.country for r in at), set(known))
+        kept &= self._matching("country", country, objects(r.country for r in at), set(known))
         jurisdictions = {row["jurisdiction"] for row in known.values()}
-        kept &= self._matching("jurisdiction", jurisdiction, _column(r.jurisdiction for r in at), jurisdictions)
+        kept &= self._matching("jurisdiction", jurisdiction, objects(r.jurisdiction for r in at), jurisdictions)
         return self._only(kept)
 
     def _pairs(self, column: str) -> list[Pair]:
@@ -161,10 +162,3 @@ class Catalog:
     def dataset_transfer_micro_usd_per_gb(self, source: str) -> dict[Pair, int]:
         """What moving one GB from a region to each region costs; from a place outside the clouds nothing."""
         return network.transfer_micro_usd_per_gb(self.place(source), self.regions, self.atlas)
-
-
-def _column(values: Any) -> Array:
-    listed = list(values)
-    made = np.empty(len(listed), dtype=object)
-    made[:] = listed
-    return made

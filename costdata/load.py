@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from . import check, packaged
+from . import check, packaged, percent_off
 from .catalog import Catalog
 from .errors import DataError, shown
 
@@ -52,7 +52,7 @@ def _packaged(listed: list[tuple[str, list[str]]], day: date) -> Catalog:
         accelerators=packaged.accelerators(),
         nodes={pair: node for who in packaged.providers() for pair, node in packaged.nodes(who).items()},
         regions=regions,
-        offers=packaged.offers(listed, day),
+        offers=percent_off.joined(packaged.offers(listed, day), day),
         quotas=(),
         commitments=(),
         atlas=regions,

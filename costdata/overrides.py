@@ -18,7 +18,7 @@ from . import cells, check, packaged
 from .catalog import Catalog
 from .cells import MICRO, Column, Row
 from .errors import DataError, nearest, shown
-from .schema import EVERY, OFFER_NAMES, Node, Offers, OwnedCommitment, Quota, Region
+from .schema import EVERY, OFFER_NAMES, Node, Offers, OwnedCommitment, Quota, Region, objects
 
 ANY = Column(cells.text, EVERY)
 NEEDED = Column(cells.text)
@@ -273,7 +273,7 @@ def _discounted(offers: Offers, read: list[Row], catalog: Catalog, rates: Rates)
         hour[i] = round(hour[i] * kept) + fee[i]
         upfront[i] = round(upfront[i] * kept)
     columns = {**offers.columns(), "micro_usd_per_hour": np.array(hour, dtype=np.int64)}
-    columns |= {"upfront_micro_usd": np.array(upfront, dtype=np.int64), "source": _objects(source)}
+    columns |= {"upfront_micro_usd": np.array(upfront, dtype=np.int64), "source": objects(source)}
     return Offers(**columns)
 
 
@@ -377,9 +377,3 @@ def _commitments(read: list[Row], catalog: Catalog, rates: Rates) -> tuple[Owned
             )
         )
     return tuple(sorted(made, key=repr))
-
-
-def _objects(values: list[Any]) -> Any:
-    made = np.empty(len(values), dtype=object)
-    made[:] = values
-    return made

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .errors import DataError
-from .schema import Accelerator, Array, Node, Offers, Option, Place, Region
+from .schema import Accelerator, Array, Node, Offers, Option, Place, Region, objects
 
 FOLDER = Path(__file__).parent
 MICRO = 1_000_000
@@ -195,20 +195,20 @@ def offers(rows: list[tuple[str, list[str]]], day: date) -> Offers:
     kinds = [known[o] for o in option]
     titles = {key: f"{s.title}, {s.date}" for key, s in origin.items()}
     return Offers(
-        provider=_text(who for who, _ in rows),
-        region=_text(region),
-        node=_text(node),
-        option=_text(option),
-        kind=_text(k.kind for k in kinds),
+        provider=objects(who for who, _ in rows),
+        region=objects(region),
+        node=objects(node),
+        option=objects(option),
+        kind=objects(k.kind for k in kinds),
         micro_usd_per_hour=np.rint(np.array(usd, dtype=float) * MICRO).astype(np.int64),
         upfront_micro_usd=np.zeros(len(rows), dtype=np.int64),
         term_months=np.array([k.term_months for k in kinds], dtype=np.int64),
-        payment=_text(k.payment for k in kinds),
-        scope=_text(k.scope for k in kinds),
+        payment=objects(k.payment for k in kinds),
+        scope=objects(k.scope for k in kinds),
         zones=np.array(zones, dtype=np.int64),
         interruptions_per_month=np.array(often, dtype=float),
-        valid_from=_text(valid_from),
-        source=_text(titles[s] for s in source),
+        valid_from=objects(valid_from),
+        source=objects(titles[s] for s in source),
         age_days=_ages(valid_from, [origin[s].date for s in source], day),
     )
 
@@ -217,10 +217,3 @@ def _ages(valid_from: tuple[str, ...], seen: list[str], day: date) -> Array:
     """Days since a price was last seen in force: a source newer than the day still confirms an older price."""
     last = np.maximum(np.array(valid_from, dtype="datetime64[D]"), np.array(seen, dtype="datetime64[D]"))
     return np.asarray(np.maximum((np.datetime64(day) - last).astype(np.int64), 0))
-
-
-def _text(values: object) -> Array:
-    listed = list(values)  # type: ignore[call-overload]
-    made = np.empty(len(listed), dtype=object)
-    made[:] = listed
-    return made

@@ -162,3 +162,11 @@ class Offers:
 
 
 OFFER_NAMES = tuple(field.name for field in fields(Offers))
+
+
+def objects(values: Iterable[Any]) -> Array:
+    """A column of Python objects, one each."""
+    listed = list(values)
+    made = np.empty(len(listed), dtype=object)
+    made[:] = listed
+    return made

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fnmatch
 import re
 from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING
 
-from .. import mechanisms, packaged
+from .. import mechanisms, packaged, percent_off
 from ..errors import DataError
 from . import facts, network, regions, shapes
 
@@ -168,7 +169,7 @@ def _hand_written() -> Iterator[str]:
 def _commitments(read: Mapping[str, tuple[Mapping[str, list[facts.Row]], list[str]]]) -> Iterator[str]:
     """Every cell of what commitments are, and that options, offers, shapes and they agree."""
     try:
-        known, judged = mechanisms.mechanisms(), mechanisms.families()
+        known, judged, programmes = mechanisms.mechanisms(), mechanisms.families(), percent_off.programmes()
     except DataError as error:
         yield str(error)
         return
@@ -185,6 +186,23 @@ def _commitments(read: Mapping[str, tuple[Mapping[str, list[facts.Row]], list[st
         yield from (f"{who}: family {name} has no shape" for p, name in judged if p == who and name not in groups)
         committed = {row["option"] for row in tables["prices"] if options[row["option"]].kind == "commitment"}
         yield from (f"{who} sells no {name}" for name in sorted(committed - set(mechanisms.sold(who))))
+        yield from _programmes([p for p in programmes if p.provider == who], tables["prices"])
+
+
+def _programmes(programmes: list[percent_off.Programme], prices: list[facts.Row]) -> Iterator[str]:
+    """A percentage off applies to shapes with an on-demand price, one to a shape, and none where a price is listed."""
+    on_demand = {row["node"] for row in prices if row["option"] == "on_demand"}
+    listed = {(row["node"], row["option"]) for row in prices}
+    seen: dict[tuple[str, str, date], percent_off.Programme] = {}
+    for p in programmes:
+        matched = fnmatch.filter(sorted(on_demand), p.node)
+        if not matched:
+            yield f"percent_off.csv: {p.option} for {p.node} matches no shape on demand"
+        for node in matched:
+            if (node, p.option) in listed:
+                yield f"percent_off.csv: {p.option} of {node} has a listed price"
+            if seen.setdefault((node, p.option, p.valid_from), p) is not p:
+                yield f"percent_off.csv: {p.option} of {node} twice, {p.node} the second"
 
 
 def _round_trips(rows: list[facts.Row]) -> Iterator[str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import costdata
-from costdata import mechanisms, network, packaged, places
+from costdata import mechanisms, network, packaged, percent_off, places
 
 Writer = Callable[..., Path]
 CACHED = (packaged.sources, packaged.options, packaged.countries, packaged.places, packaged.land)
-CACHED_COMMITMENTS = (mechanisms.mechanisms, mechanisms.families, mechanisms._nodes)
+CACHED_COMMITMENTS = (mechanisms.mechanisms, mechanisms.families, mechanisms._nodes, percent_off.programmes)
 CACHED_NETWORK = (network._measured, network._fit, network._rates, places._index)
 
 
