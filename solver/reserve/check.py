@@ -1,0 +1,145 @@
+"""The checker of portfolios: every quantity, limit and dollar recomputed from the problem alone, in exact fractions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .nouns import Portfolio, Reserve
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def check(reserve: Reserve, portfolio: Portfolio) -> list[str]:
+    """Everything wrong with a portfolio; an empty list means none."""
+    return list(_quantities(reserve, portfolio)) or [*_limits(reserve, portfolio), *_costs(reserve, portfolio)]
+
+
+def _quantities(reserve: Reserve, portfolio: Portfolio) -> Iterator[str]:
+    c, quantity = reserve.choices, portfolio.quantity
+    if quantity.shape != (len(c),) or not np.issubdtype(quantity.dtype, np.integer):
+        yield "quantities are not whole numbers, one for each commitment"
+        return
+    for k, x in enumerate(quantity.tolist()):
+        name = f"{c.where[k]} {c.option[k]} from hour {c.first_hour[k]}"
+        if x < 0:
+            yield f"{name}: {x} are bought"
+        if c.owned[k] and x != c.owned[k]:
+            yield f"{name}: {c.owned[k]} are owned, the portfolio holds {x}"
+        if not c.owned[k] and 0 <= c.most[k] < x:
+            yield f"{name}: {x} are bought, {c.most[k]} are to be had"
+
+
+def _limits(reserve: Reserve, portfolio: Portfolio) -> Iterator[str]:
+    c, aim = reserve.choices, reserve.aim
+    new = [k for k in np.flatnonzero(portfolio.quantity).tolist() if not c.owned[k]]
+    bought = [(k, int(portfolio.quantity[k])) for k in new]
+    upfront = sum(x * int(c.upfront_micro_usd[k]) for k, x in bought)
+    if aim.upfront_max_micro_usd is not None and upfront > aim.upfront_max_micro_usd:
+        yield f"{upfront} micro-dollars are paid upfront, {aim.upfront_max_micro_usd} allowed"
+    if aim.hourly_max_micro_usd is None:
+        return
+    for hour in sorted({max(0, int(c.first_hour[k])) for k in new}):
+        here = [(k, x) for k, x in bought if c.first_hour[k] <= hour < c.last_hour[k]]
+        rate = sum((x * _rate(reserve, k) for k, x in here), Fraction(0))
+        if rate > aim.hourly_max_micro_usd:
+            yield f"{float(rate):.0f} micro-dollars an hour from hour {hour}, {aim.hourly_max_micro_usd} allowed"
+
+
+def _rate(reserve: Reserve, k: int) -> Fraction:
+    """Micro-dollars an hour of a unit, with its part of the upfront payment."""
+    c = reserve.choices
+    term = int(c.last_hour[k]) - int(c.first_hour[k])
+    return int(c.micro_usd_per_hour[k]) + Fraction(int(c.upfront_micro_usd[k]), term)
+
+
+def _costs(reserve: Reserve, portfolio: Portfolio) -> Iterator[str]:
+    owed = cost(reserve, portfolio.quantity)
+    for s, (said, due) in enumerate(zip(portfolio.cost_micro_usd, owed, strict=True)):
+        if said != due:
+            yield f"future {s}: {float(said):.6f} micro-dollars are said, {float(due):.6f} are due"
+    value = objective(reserve, owed)
+    if round(value) != portfolio.upper_micro_usd:
+        yield f"the objective is {float(value):.3f} micro-dollars, not {portfolio.upper_micro_usd}"
+    if portfolio.lower_micro_usd > portfolio.upper_micro_usd:
+        yield "the lower bound is above the objective"
+
+
+def objective(reserve: Reserve, costs: list[Fraction]) -> Fraction:
+    """Expected cost, and as far as it counts the mean of the worst futures."""
+    aim, chance = reserve.aim, reserve.usage.probability
+    expected = sum((p * x for p, x in zip(chance, costs, strict=True)), Fraction(0))
+    if not aim.risk_weight:
+        return expected
+    left, tail = 1 - aim.cvar_level, Fraction(0)
+    for x, p in sorted(zip(costs, chance, strict=True), reverse=True):
+        taken = min(p, left)
+        tail, left = tail + taken * x, left - taken
+    return (1 - aim.risk_weight) * expected + aim.risk_weight * tail / (1 - aim.cvar_level)
+
+
+def cost(reserve: Reserve, quantity: Array) -> list[Fraction]:
+    """Micro-dollars of each future [S]: commitments for the hours in view, and the rest on demand."""
+    u, c = reserve.usage, reserve.choices
+    held = np.flatnonzero(quantity).tolist()
+    fixed = Fraction(0)
+    for k in held:
+        hours = max(0, min(int(c.last_hour[k]), u.hours) - max(int(c.first_hour[k]), 0))
+        fixed += int(quantity[k]) * hours * _rate(reserve, k)
+    edges = sorted({0, u.hours, *(int(h) for k in held for h in (c.first_hour[k], c.last_hour[k]) if 0 < h < u.hours)})
+    made = []
+    for nodes in u.nodes:
+        total = fixed
+        for first, last in itertools.pairwise(edges):
+            total += _stretch(reserve, quantity, nodes[first:last], first)
+        made.append(total)
+    return made
+
+
+def _stretch(reserve: Reserve, quantity: Array, nodes: Array, hour: int) -> Fraction:
+    """Micro-dollars on demand of hours [T, Q] in which the same commitments are in force."""
+    c, price = reserve.choices, [int(x) for x in reserve.pools.on_demand_micro_usd]
+    here = [k for k in np.flatnonzero(quantity).tolist() if c.first_hour[k] <= hour < c.last_hour[k]]
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for k in here:
+        who = (c.option[k], c.where[k], c.account[k], c.buyer[k], c.unit[k], *c.takes[k].tolist())
+        alike.setdefault((int(c.order[k]), *map(str, who)), []).append(k)
+    turns = [(sum(int(quantity[k]) * int(c.capacity[k]) for k in ks), ks[0]) for _, ks in sorted(alike.items())]
+    rows, counts = np.unique(nodes, axis=0, return_counts=True)
+    total = Fraction(0)
+    for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
+        total += count * _hour(reserve, turns, [*row], price)
+    return total
+
+
+def _hour(reserve: Reserve, turns: list[tuple[int, int]], left: list[Any], price: list[int]) -> Fraction | int:
+    """Micro-dollars on demand of one hour: each commitment in its turn covers what it may."""
+    for capacity, k in turns:
+        spare: Fraction | int = capacity
+        for q in _preferred(reserve, k):
+            takes = int(reserve.choices.takes[k, q])
+            if left[q] * takes <= spare:
+                spare -= left[q] * takes
+                left[q] = 0
+            else:
+                left[q] -= Fraction(spare) / takes
+                spare = 0
+    return sum((n * p for n, p in zip(left, price, strict=True)), Fraction(0))
+
+
+def _preferred(reserve: Reserve, k: int) -> list[int]:
+    """Pools a commitment covers: its buyer's own first, then the largest saving in per cent, then the lowest rate."""
+    c, pools = reserve.choices, reserve.pools
+    mine = [q for q in range(len(pools.node)) if c.takes[k, q]]
+
+    def turn(q: int) -> tuple[object, ...]:
+        other = bool(c.buyer[k]) and pools.account[q] != c.buyer[k]
+        price = max(1, int(pools.on_demand_micro_usd[q]))
+        return other, Fraction(int(c.takes[k, q]), price), int(c.takes[k, q]), q
+
+    return sorted(mine, key=turn)

@@ -1,0 +1,222 @@
+"""What can be committed to for the pools in use: offers of a catalogue, mechanism by mechanism, start by start.
+
+A rate that nobody publishes is not offered: a reservation of a shape without a price is no choice, and a spend
+commitment covers only the shapes it has a rate for.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from costdata import mechanisms
+from costdata.errors import DataError
+
+from ..calendar import add_months
+from ..errors import InputError
+from .nouns import HOURS_A_DAY, Choices, Pools
+
+if TYPE_CHECKING:
+    from costdata import Catalog
+    from costdata.mechanisms import Mechanism
+
+Pool = tuple[str, str, str]  # provider, region, node
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """An offer of a commitment: micro-dollars an hour of a node, upfront payment, term."""
+
+    hour: int
+    upfront: int
+    months: int
+    source: str
+
+    def a_term(self, hours: int) -> Fraction:
+        """All of it, an hour."""
+        return self.hour + Fraction(self.upfront, hours)
+
+
+def pools_of(catalog: Catalog, names: Sequence[tuple[str, Pool]]) -> Pools:
+    """Pools by account and (provider, region, node), with their prices on demand.
+
+    Raises:
+        InputError: one that has no price on demand.
+    """
+    prices = _prices(catalog, ["on_demand"])
+    found = []
+    for account, pool in names:
+        offer = prices.get((*pool, "on_demand"))
+        if offer is None:
+            there = sorted(f"{p}/{r}/{n}" for p, r, n, _ in prices if n == pool[2] and p == pool[0])[:3]
+            mend = f"it is offered as {', '.join(there)}" if there else "autoparallel prices lists what is offered"
+            raise InputError(f"no price on demand of {'/'.join(pool)}", where=f"pool {'/'.join(pool)}", mend=mend)
+        found.append((account, *pool, offer.hour))
+    columns = list(zip(*found, strict=True)) if found else [()] * 5
+    text = [np.array(list(column), dtype=object) for column in columns[:4]]
+    return Pools(
+        account=text[0], provider=text[1], region=text[2], node=text[3],
+        on_demand_micro_usd=np.array(columns[4], dtype=np.int64),
+    )  # fmt: skip
+
+
+def _prices(catalog: Catalog, options: Iterable[str]) -> dict[tuple[str, str, str, str], Rate]:
+    """Offers by provider, region, node and option."""
+    o, wanted = catalog.offers, set(options)
+    rows = np.flatnonzero([name in wanted for name in o.option.tolist()])
+    return {
+        (o.provider[i], o.region[i], o.node[i], o.option[i]): Rate(
+            hour=int(o.micro_usd_per_hour[i]), upfront=int(o.upfront_micro_usd[i]), months=int(o.term_months[i]),
+            source=str(o.source[i]),
+        )
+        for i in rows.tolist()
+    }  # fmt: skip
+
+
+def choices(
+    catalog: Catalog,
+    pools: Pools,
+    start: datetime.date,
+    *,
+    options: Sequence[str] | None = None,
+    starts: Sequence[datetime.date] = (),
+    shared: bool = True,
+) -> Choices:
+    """Everything that can be committed to for these pools, and what is owned already.
+
+    Args:
+        catalog: offers, and commitments owned already.
+        pools: where nodes run.
+        start: first day of the usage.
+        options: commitments that may be bought; None: all that are offered. What is owned counts in any case.
+        starts: days on which they may begin; by default the first. Days on which owned ones end are added.
+        shared: whether a commitment covers the usage of all accounts, or only of the one it is bought in.
+    """
+    names = list(zip(pools.provider.tolist(), pools.region.tolist(), pools.node.tolist(), strict=True))
+    owned = list(_owned(catalog, pools, names, start, shared=shared))
+    days = {*(starts or (start,)), *(row["ends"] for row in owned if row["ends"] > start)}
+    wanted = _commitments(catalog) if options is None else list(options)
+    accounts = [""] if shared else sorted(set(pools.account.tolist()))
+    rows = list(owned)
+    prices = _prices(catalog, wanted)
+    for provider in sorted(set(pools.provider.tolist())):
+        for option in wanted:
+            how = _mechanism(provider, option)
+            if how is not None:
+                lots = _spend if how.unit == mechanisms.USD else _nodes
+                for account in accounts:
+                    mine = [q for q, a in enumerate(pools.account.tolist()) if shared or a == account]
+                    rows += [
+                        {**lot, "account": account, "buyer": account}
+                        for lot in lots(how, catalog, names, mine, prices, sorted(days), start)
+                    ]
+    return Choices.of(rows, len(names))
+
+
+def _commitments(catalog: Catalog) -> list[str]:
+    """Options of commitments that are offered."""
+    o = catalog.offers
+    return sorted(set(o.option[o.kind == "commitment"].tolist()))
+
+
+def _mechanism(provider: str, option: str) -> Mechanism | None:
+    try:
+        return mechanisms.mechanism(provider, option)
+    except DataError:
+        return None
+
+
+def _nodes(
+    how: Mechanism, catalog: Catalog, names: Sequence[Pool], mine: Sequence[int],
+    prices: dict[Any, Rate], days: Sequence[datetime.date], start: datetime.date,
+) -> Iterator[Row]:  # fmt: skip
+    """Reservations: of each thing they can be bound to, the shape that is cheapest for its size."""
+    best: dict[Pool, tuple[Fraction, int, int]] = {}
+    for q in mine:
+        offer = prices.get((*names[q], how.option))
+        if names[q][0] == how.provider and offer is not None:
+            size = mechanisms.size(how.provider, names[q][2], catalog.nodes)
+            key = how.key(names[q])
+            best[key] = min(best.get(key, (Fraction(10**18), 0, 0)), (_an_hour(offer) / size, size, q))
+    for _, size, q in best.values():
+        offer = prices[(*names[q], how.option)]
+        takes = [0] * len(names)
+        for other in mine:
+            if how.covers(names[q], names[other]):
+                takes[other] = mechanisms.size(how.provider, names[other][2], catalog.nodes)
+        for day in days:
+            yield _row(how, "/".join(names[q]), takes, size, offer, day, start)
+
+
+def _an_hour(offer: Rate) -> Fraction:
+    return offer.a_term(730 * max(1, offer.months))  # only to rank offers of one term
+
+
+def _spend(
+    how: Mechanism, catalog: Catalog, names: Sequence[Pool], mine: Sequence[int],
+    prices: dict[Any, Rate], days: Sequence[datetime.date], start: datetime.date,
+) -> Iterator[Row]:  # fmt: skip
+    """Spend commitments: of each thing they can be bound to, with the rates of the shapes that have one."""
+    del catalog  # sizes do not count: rates do
+    keys = {how.key(names[q]) for q in mine if (*names[q], how.option) in prices and names[q][0] == how.provider}
+    for key in sorted(keys):
+        bound = [q for q in mine if names[q][0] == how.provider and how.key(names[q]) == key]
+        offers = {q: prices[(*names[q], how.option)] for q in bound if (*names[q], how.option) in prices}
+        first = next(iter(offers.values()))
+        for day in days:
+            hours = (add_months(day, first.months) - day).days * HOURS_A_DAY
+            takes = [0] * len(names)
+            for q, offer in offers.items():
+                takes[q] = round(offer.a_term(hours))
+            step = how.smallest
+            upfront = round(step * hours * Fraction(how.upfront_share))
+            rate = Rate(
+                hour=step - round(Fraction(upfront, hours)), upfront=upfront, months=first.months, source=first.source
+            )
+            yield _row(how, "/".join(part for part in key if part != "*"), takes, step, rate, day, start)
+
+
+def _row(
+    how: Mechanism, where: str, takes: list[int], capacity: int, rate: Rate, day: datetime.date, start: datetime.date
+) -> Row:
+    ends = add_months(day, rate.months)
+    return {
+        "option": how.option, "title": how.title, "where": where, "account": "", "buyer": "", "unit": how.unit,
+        "order": how.order, "capacity": capacity, "takes": takes, "micro_usd_per_hour": rate.hour,
+        "upfront_micro_usd": rate.upfront, "first_hour": (day - start).days * HOURS_A_DAY,
+        "last_hour": (ends - start).days * HOURS_A_DAY, "owned": 0, "most": -1, "source": rate.source, "ends": ends,
+    }  # fmt: skip
+
+
+def _owned(
+    catalog: Catalog, pools: Pools, names: Sequence[Pool], start: datetime.date, *, shared: bool
+) -> Iterator[Row]:
+    """What is held already and has not ended: reservations, then spend commitments."""
+    accounts = pools.account.tolist()
+    for c in catalog.commitments:
+        pool, account = (c.provider, c.region, c.node), getattr(c, "account", "")
+        how = _mechanism(c.provider, c.option)
+        if how is None or c.ends <= start or not c.nodes:
+            continue
+        covered = [
+            q for q in range(len(names)) if how.covers(pool, names[q]) and (shared or account in ("", accounts[q]))
+        ]
+        takes = [0] * len(names)
+        for q in covered:
+            takes[q] = mechanisms.size(c.provider, names[q][2], catalog.nodes)
+        term = (c.ends - c.starts).days * HOURS_A_DAY
+        yield {
+            "option": c.option, "title": how.title, "where": "/".join(pool), "account": "" if shared else account,
+            "buyer": account,
+            "unit": "node", "order": how.order, "capacity": mechanisms.size(c.provider, c.node, catalog.nodes),
+            "takes": takes, "micro_usd_per_hour": c.micro_usd_per_hour, "upfront_micro_usd": c.upfront_micro_usd,
+            "first_hour": (c.starts - start).days * HOURS_A_DAY,
+            "last_hour": (c.starts - start).days * HOURS_A_DAY + term, "owned": c.nodes, "most": -1,
+            "source": c.source, "ends": c.ends,
+        }  # fmt: skip

@@ -1,0 +1,206 @@
+"""What each purchase is worth: what it saves, how well it is used, when it has paid for itself, what if not bought."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..money import to_usd
+from ..table import Table
+from .cells import Laid, applied, cost_of, laid_out, power
+from .check import cost
+
+if TYPE_CHECKING:
+    from .nouns import Reserve, Usage
+
+Array = np.ndarray[Any, np.dtype[Any]]
+PURCHASES = (
+    *("option", "title", "where", "buyer", "starts", "ends", "quantity", "unit", "renews", "usd_per_hour"),
+    *(
+        "upfront_usd",
+        "cost_usd",
+        "saved_usd",
+        "utilisation",
+        "break_even",
+        "under_use",
+        "payback",
+        "worth_usd",
+        "source",
+    ),
+)
+INVENTORY = ("option", "where", "account", "ends", "quantity", "unit", "utilisation", "renewed", "let_go")
+MONTHS = (
+    *("month", "hours", "cash_usd", "amortised_usd", "commitments_usd", "on_demand_usd", "lower_usd", "upper_usd"),
+    "all_on_demand_usd",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Each commitment month by month, expected and by future. P months, S futures, K commitments; floats."""
+
+    months: tuple[datetime.date, ...]  # first days [P]
+    hours: Array  # [P]
+    force: Array  # [K, P] hours in force
+    used: Array  # [K, S] share of the capacity used over the hours in force
+    saved_usd: Array  # [K, P] expected, at prices on demand
+    left_usd: Array  # [S, P] on demand
+    bare_usd: Array  # [S, P] with nothing committed
+
+
+def account(reserve: Reserve, quantity: Array) -> Account:
+    """Apply the quantities and add up by month."""
+    months, cuts = _months(reserve.usage)
+    laid = laid_out(reserve, cuts)
+    month = np.searchsorted(cuts, laid.cuts[:-1], side="right") - 1  # of each stretch
+    s, p, k = len(laid.probability), len(months), len(quantity)
+    force = (laid.active * np.diff(laid.cuts)) @ (month[:, None] == np.arange(p))
+    used, saved, left, bare = np.zeros((k, s)), np.zeros((k, p)), np.zeros((s, p)), np.zeros((s, p))
+    for part in laid.parts:
+        cells = part.cells
+        done, at = applied(laid, part, cells, quantity), month[cells.stretch]
+        for made, nodes in ((left, done.left), (bare, cells.nodes)):
+            np.add.at(made, (cells.future, at), cells.hours * (nodes @ part.on_demand_usd))
+        for g, group in enumerate(part.groups):
+            full = power(laid, group, quantity)[cells.stretch]
+            busy = np.divide(cells.hours, full, out=np.zeros_like(full), where=full > 0)
+            for row in group.rows.tolist():
+                own = laid.capacity[row] * quantity[row] * laid.active[row][cells.stretch] * busy
+                used[row] += np.bincount(cells.future, own * done.used[g], s)
+                saved[row] += np.bincount(at, own * done.saved_usd[g] * laid.probability[cells.future], p)
+    capacity = laid.capacity * quantity * force.sum(axis=1)
+    used = np.divide(used, capacity[:, None], out=np.zeros_like(used), where=capacity[:, None] > 0)
+    return Account(
+        months=months, hours=np.diff([*cuts, reserve.usage.hours]).astype(float), force=force, used=used,
+        saved_usd=saved, left_usd=left, bare_usd=bare,
+    )  # fmt: skip
+
+
+def _months(usage: Usage) -> tuple[tuple[datetime.date, ...], Array]:
+    """First days of the calendar months in view, the first one cut to the start, and their hours."""
+    days, end = [usage.start], usage.day_of(usage.hours)
+    while (day := (days[-1].replace(day=1) + datetime.timedelta(days=32)).replace(day=1)) < end:
+        days.append(day)
+    return tuple(days), np.array([usage.hour_of(day) for day in days], dtype=np.int64)
+
+
+def purchases(reserve: Reserve, quantity: Array, done: Account) -> Table:
+    """What to buy, in order of its first day: see PURCHASES."""
+    c, fixed = reserve.choices, reserve.fixed_micro_usd
+    bought = [k for k in np.flatnonzero(quantity).tolist() if not c.owned[k]]
+    bought.sort(key=lambda k: (int(c.first_hour[k]), c.where[k], c.option[k]))
+    laid, probability = laid_out(reserve), np.array([float(p) for p in reserve.usage.probability])
+    rows = []
+    for k in bought:
+        x, even, used = int(quantity[k]), break_even(reserve, k), done.used[k]
+        starts, ends = (reserve.usage.day_of(h[k]).isoformat() for h in (c.first_hour, c.last_hour))
+        hour, once = to_usd(x * int(c.micro_usd_per_hour[k])), to_usd(x * int(c.upfront_micro_usd[k]))
+        what = (c.option[k], c.title[k], c.where[k], c.buyer[k], starts, ends, x, c.unit[k])
+        money = (hour, once, to_usd(round(x * fixed[k])), float(done.saved_usd[k].sum()))
+        chance = None if even is None else float(probability[used < even].sum())
+        use = (float(probability @ used), even, chance, payback(reserve, k, x, done), _worth(laid, quantity, k))
+        rows.append((*what, _renews(reserve, k, quantity), *money, *use, c.source[k]))
+    return Table.from_records(PURCHASES, rows)
+
+
+def break_even(reserve: Reserve, k: int) -> float | None:
+    """Share of its hours that a commitment must be used, at the prices on demand of what it covers first.
+
+    None where it covers nothing that costs anything.
+    """
+    c, price = reserve.choices, reserve.pools.on_demand_micro_usd
+    term = int(c.last_hour[k] - c.first_hour[k])
+    rate = (int(c.micro_usd_per_hour[k]) + int(c.upfront_micro_usd[k]) / term) / int(c.capacity[k])
+    worth = [int(price[q]) / int(c.takes[k, q]) for q in np.flatnonzero(c.takes[k]).tolist()]
+    return rate / max(worth) if worth and max(worth) > 0 else None
+
+
+def payback(reserve: Reserve, k: int, quantity: int, done: Account) -> str:
+    """The month by whose end what it has saved is more than what has been paid for it in cash, "" if none is in view.
+
+    "2027-04"; a later shortfall is not looked for.
+    """
+    c = reserve.choices
+    paid = quantity * int(c.upfront_micro_usd[k]) / 1e6
+    balance = -paid + np.cumsum(done.saved_usd[k] - done.force[k] * quantity * int(c.micro_usd_per_hour[k]) / 1e6)
+    reached = np.flatnonzero((balance >= 0) & (np.cumsum(done.force[k]) > 0))
+    return done.months[reached[0]].strftime("%Y-%m") if len(reached) else ""
+
+
+def _worth(laid: Laid, quantity: Array, k: int) -> float:
+    """Dollars that the rest of the portfolio would cost more without it, expected."""
+    without = quantity.copy()
+    without[k] = 0
+    more = -float(laid.fixed_usd[k] * quantity[k])
+    for part in laid.parts:
+        if any(k in group.rows for group in part.groups):
+            change = cost_of(laid, part, part.cells, without) - cost_of(laid, part, part.cells, quantity)
+            more += float(laid.probability @ change)
+    return more
+
+
+def _renews(reserve: Reserve, k: int, quantity: Array) -> int:
+    """How much of it takes the place of commitments owned already that end on the day it starts."""
+    c = reserve.choices
+    same = (c.owned > 0) & (c.last_hour == c.first_hour[k]) & (c.where == c.where[k]) & (c.unit == c.unit[k])
+    owned = sum(int(x) * int(y) for x, y in zip(c.owned[same], c.capacity[same], strict=True))
+    return min(int(quantity[k]), owned // int(c.capacity[k]))
+
+
+def inventory(reserve: Reserve, quantity: Array, done: Account) -> Table:
+    """What is owned already, how well it is used, and how much of it is renewed or let go: see INVENTORY."""
+    c, rows = reserve.choices, []
+    chance = np.array([float(p) for p in reserve.usage.probability])
+    for k in np.flatnonzero(c.owned > 0).tolist():
+        again = (c.owned == 0) & (c.first_hour == c.last_hour[k]) & (c.where == c.where[k]) & (c.unit == c.unit[k])
+        bought = sum(int(x) * int(y) for x, y in zip(quantity[again], c.capacity[again], strict=True))
+        owned, last, ends = int(c.owned[k]), c.last_hour[k], c.last_hour[k] <= reserve.usage.hours
+        renewed = min(owned, bought // int(c.capacity[k])) if ends else 0
+        what = (c.option[k], c.where[k], c.account[k], reserve.usage.day_of(last).isoformat(), owned, c.unit[k])
+        rows.append((*what, float(chance @ done.used[k]), renewed, owned - renewed if ends else 0))
+    return Table.from_records(INVENTORY, rows)
+
+
+def months(reserve: Reserve, quantity: Array, done: Account) -> Table:
+    """Each month in cash and amortised, expected; on demand with the interval of 90 % of the futures: see MONTHS."""
+    c = reserve.choices
+    chance = np.array([float(p) for p in reserve.usage.probability])
+    hourly = quantity * c.micro_usd_per_hour / 1e6
+    spread = quantity * c.upfront_micro_usd / (c.last_hour - c.first_hour) / 1e6
+    once = np.zeros((len(c), len(done.months)))
+    first = np.array([reserve.usage.hour_of(day) for day in done.months])
+    for k in np.flatnonzero((c.owned == 0) & (c.first_hour >= 0)).tolist():
+        once[k, np.searchsorted(first, c.first_hour[k], side="right") - 1] = quantity[k] * c.upfront_micro_usd[k] / 1e6
+    fees, parts = hourly @ done.force, spread @ done.force
+    left = chance @ done.left_usd
+    low, high = (_quantile(done.left_usd + fees + parts, chance, q) for q in (0.05, 0.95))
+    return Table(
+        {
+            "month": [day.strftime("%Y-%m") for day in done.months],
+            "hours": done.hours,
+            "cash_usd": once.sum(axis=0) + fees + left,
+            "amortised_usd": fees + parts + left,
+            "commitments_usd": fees + parts,
+            "on_demand_usd": left,
+            "lower_usd": low,
+            "upper_usd": high,
+            "all_on_demand_usd": chance @ done.bare_usd,
+        }
+    )
+
+
+def _quantile(values: Array, chance: Array, q: float) -> Array:
+    """Weighted quantile of the futures [S, P] in each month."""
+    order = np.argsort(values, axis=0)
+    total = np.cumsum(chance[order], axis=0)
+    at = np.minimum((total < q - 1e-12).sum(axis=0), len(chance) - 1)
+    return np.asarray(np.take_along_axis(np.take_along_axis(values, order, axis=0), at[None, :], axis=0)[0])
+
+
+def on_demand(reserve: Reserve) -> list[Fraction]:
+    """Micro-dollars of each future with nothing but what is owned."""
+    return cost(reserve, reserve.choices.owned)
