@@ -6,6 +6,16 @@ Nothing here knows of plans, catalogues or solvers. Amounts are Decimal, exact r
 from __future__ import annotations
 
 from .amortise import Basis, LadderRow, Tranche, amortise, amortised, cash_flow, ladder, recurring, total
+from .application import (
+    Applied,
+    AppliedMany,
+    Commitment,
+    Coverage,
+    Usage,
+    application_order,
+    apply_commitments,
+    apply_many,
+)
 from .currency import MissingRateError, MixedCurrencyError, Money, Rate, Rates, StaleRateError
 from .discounts import (
     Credit,
@@ -26,7 +36,11 @@ from .rounding import allocate, round_money
 __all__ = [
     "CONTRACT_MONTH_HOURS",
     "MONTHLY",
+    "Applied",
+    "AppliedMany",
     "Basis",
+    "Commitment",
+    "Coverage",
     "Credit",
     "Discount",
     "Fee",
@@ -45,10 +59,14 @@ __all__ = [
     "Step",
     "Tax",
     "Tranche",
+    "Usage",
     "add_months",
     "allocate",
     "amortise",
     "amortised",
+    "application_order",
+    "apply_commitments",
+    "apply_many",
     "cash_flow",
     "counted_hours",
     "exact_hours",
