@@ -8,6 +8,7 @@ below (Jensen), and without loss wherever the cells of a cluster use up and leav
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,6 @@ class Group:
 
     rows: Array  # int64 rows of the choices
     takes: Array  # int64 [Qp] of the part's pools
-    sequence: Array  # int64, pools of the part in the order in which it covers them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +42,11 @@ class Cells:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Pools that share commitments, the groups of these in the order in which they apply, and their hours."""
+    """Pools that share commitments, the groups of these, and their hours."""
 
     pools: Array  # int64 [Qp]
     groups: tuple[Group, ...]
+    turns: tuple[tuple[int, int], ...]  # which group may cover which pool next: in the vendors' order
     cells: Cells
     on_demand_usd: Array  # float [Qp]
 
@@ -97,9 +98,11 @@ def _tied(covers: Array) -> list[tuple[Array, Array]]:
 
 
 def _part(reserve: Reserve, pools: Array, rows: Array, stretch: Array) -> Part:
+    groups = _groups(reserve, pools, rows)
     return Part(
         pools=pools,
-        groups=_groups(reserve, pools, rows),
+        groups=groups,
+        turns=turns(reserve, pools, groups),
         cells=_cells(reserve.usage.nodes[:, :, pools], stretch),
         on_demand_usd=reserve.pools.on_demand_micro_usd[pools] / 1e6,
     )
@@ -119,27 +122,27 @@ def _groups(reserve: Reserve, pools: Array, rows: Array) -> tuple[Group, ...]:
             *c.takes[k, pools].tolist(),
         )
         made.setdefault(key, []).append(k)
-    groups = []
-    for key in sorted(made, key=lambda key: tuple(map(str, (f"{key[0]:09d}", *key[1:])))):
-        first = made[key][0]
-        takes = c.takes[first, pools]
-        order = sequence(reserve, pools, takes, c.buyer[first])
-        groups.append(Group(rows=np.array(made[key]), takes=takes, sequence=order))
-    return tuple(groups)
+    return tuple(Group(rows=np.array(rows), takes=c.takes[rows[0], pools]) for _, rows in sorted(made.items()))
 
 
-def sequence(reserve: Reserve, pools: Array, takes: Array, buyer: str) -> Array:
-    """Pools of a part in the order in which a commitment covers them.
+def turns(reserve: Reserve, pools: Array, groups: Sequence[Group]) -> tuple[tuple[int, int], ...]:
+    """Groups and pools of a part in the order in which the ones cover the others.
 
-    The buyer's own first; then where it saves the largest share of the price on demand; then at the lowest rate.
+    What comes first in an hour; of that the buyer's own usage before that of others; reservations from the smallest
+    size on, spend where it saves the largest share of the price on demand, then at the lowest rate.
     """
-    account, price = reserve.pools.account[pools].tolist(), reserve.pools.on_demand_micro_usd[pools].tolist()
-    taken = takes.tolist()
+    c, price = reserve.choices, reserve.pools.on_demand_micro_usd[pools].tolist()
+    account = reserve.pools.account[pools].tolist()
 
-    def turn(q: int) -> tuple[bool, Fraction, int, int]:
-        return bool(buyer) and account[q] != buyer, Fraction(taken[q], max(1, price[q])), taken[q], q
+    def turn(at: tuple[int, int]) -> tuple[Any, ...]:
+        g, q = at
+        k, takes = groups[g].rows[0], int(groups[g].takes[q])
+        other = bool(c.buyer[k]) and account[q] != c.buyer[k]
+        share = Fraction(takes, max(1, price[q])) if c.unit[k] == "usd" else Fraction(0)
+        return int(c.order[k]), other, share, takes, g, q
 
-    return np.array(sorted(np.flatnonzero(takes > 0).tolist(), key=turn), dtype=np.int64)
+    pairs = ((g, q) for g, group in enumerate(groups) for q in np.flatnonzero(group.takes > 0).tolist())
+    return tuple(sorted(pairs, key=turn))
 
 
 def _cells(nodes: Array, stretch: Array) -> Cells:
@@ -193,23 +196,21 @@ class Applied:
 
 def applied(laid: Laid, part: Part, cells: Cells, quantity: Array) -> Applied:
     """Commitments applied to a part's cells in their order, each to the pools in its sequence."""
-    count = len(cells.hours)
-    left, piece = cells.nodes.copy(), np.zeros(count, dtype=np.int64)
-    used, saved = np.zeros((2, len(part.groups), count))
-    for g, group in enumerate(part.groups):
-        full = spare = power(laid, group, quantity)[cells.stretch]
-        for q in group.sequence.tolist():
-            takes = float(group.takes[q])
-            wanted = left[:, q] * takes
-            enough = wanted <= spare
-            given = np.where(enough, wanted, spare)
-            spare = spare - given
-            left[:, q] = np.where(enough, 0.0, left[:, q] - given / takes)
-            saved[g] += given * (part.on_demand_usd[q] / takes)
-            piece = piece * 2 + enough
-            piece = np.unique(piece, return_inverse=True)[1] if piece.max(initial=0) > RADIX // 4 else piece
-        used[g] = full - spare
-    return Applied(left=left, used=used, saved_usd=saved, piece=piece)
+    left, piece = cells.nodes.copy(), np.zeros(len(cells.hours), dtype=np.int64)
+    full = np.array([power(laid, group, quantity)[cells.stretch] for group in part.groups])
+    full = full.reshape(len(part.groups), len(cells.hours))
+    spare, saved = full.copy(), np.zeros_like(full)
+    for g, q in part.turns:
+        takes = float(part.groups[g].takes[q])
+        wanted = left[:, q] * takes
+        enough = wanted <= spare[g]
+        given = np.where(enough, wanted, spare[g])
+        spare[g] -= given
+        left[:, q] = np.where(enough, 0.0, left[:, q] - given / takes)
+        saved[g] += given * (part.on_demand_usd[q] / takes)
+        piece = piece * 2 + enough
+        piece = np.unique(piece, return_inverse=True)[1] if piece.max(initial=0) > RADIX // 4 else piece
+    return Applied(left=left, used=full - spare, saved_usd=saved, piece=piece)
 
 
 def cost_of(laid: Laid, part: Part, cells: Cells, quantity: Array) -> Array:

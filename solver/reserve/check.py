@@ -109,37 +109,38 @@ def _stretch(reserve: Reserve, quantity: Array, nodes: Array, hour: int) -> Frac
     for k in here:
         who = (c.option[k], c.where[k], c.account[k], c.buyer[k], c.unit[k], *c.takes[k].tolist())
         alike.setdefault((int(c.order[k]), *map(str, who)), []).append(k)
-    turns = [(sum(int(quantity[k]) * int(c.capacity[k]) for k in ks), ks[0]) for _, ks in sorted(alike.items())]
+    spare = [sum(int(quantity[k]) * int(c.capacity[k]) for k in ks) for _, ks in sorted(alike.items())]
+    pairs = _pairs(reserve, [ks[0] for _, ks in sorted(alike.items())])
     rows, counts = np.unique(nodes, axis=0, return_counts=True)
     total = Fraction(0)
     for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
-        total += count * _hour(reserve, turns, [*row], price)
+        total += count * _hour(pairs, [*spare], [*row], price)
     return total
 
 
-def _hour(reserve: Reserve, turns: list[tuple[int, int]], left: list[Any], price: list[int]) -> Fraction | int:
-    """Micro-dollars on demand of one hour: each commitment in its turn covers what it may."""
-    for capacity, k in turns:
-        spare: Fraction | int = capacity
-        for q in _preferred(reserve, k):
-            takes = int(reserve.choices.takes[k, q])
-            if left[q] * takes <= spare:
-                spare -= left[q] * takes
-                left[q] = 0
-            else:
-                left[q] -= Fraction(spare) / takes
-                spare = 0
+def _hour(pairs: list[tuple[int, int, int]], spare: list[Any], left: list[Any], price: list[int]) -> Fraction:
+    """Micro-dollars on demand of one hour: each commitment in its turn covers what it may of a pool."""
+    for i, q, takes in pairs:
+        if left[q] * takes <= spare[i]:
+            spare[i] -= left[q] * takes
+            left[q] = 0
+        else:
+            left[q] -= Fraction(spare[i]) / takes
+            spare[i] = 0
     return sum((n * p for n, p in zip(left, price, strict=True)), Fraction(0))
 
 
-def _preferred(reserve: Reserve, k: int) -> list[int]:
-    """Pools a commitment covers: its buyer's own first, then the largest saving in per cent, then the lowest rate."""
-    c, pools = reserve.choices, reserve.pools
-    mine = [q for q in range(len(pools.node)) if c.takes[k, q]]
+def _pairs(reserve: Reserve, held: list[int]) -> list[tuple[int, int, int]]:
+    """Which of the held commitments may cover which pool, in turn, and what a node there takes of it.
 
-    def turn(q: int) -> tuple[object, ...]:
-        other = bool(c.buyer[k]) and pools.account[q] != c.buyer[k]
-        price = max(1, int(pools.on_demand_micro_usd[q]))
-        return other, Fraction(int(c.takes[k, q]), price), int(c.takes[k, q]), q
-
-    return sorted(mine, key=turn)
+    By what applies first; the buyer's own usage first; reservations by size, spend by what it costs of the price on
+    demand, then by its rate.
+    """
+    c, pools, made = reserve.choices, reserve.pools, []
+    for i, k in enumerate(held):
+        for q in np.flatnonzero(c.takes[k]).tolist():
+            takes, price = int(c.takes[k, q]), max(1, int(pools.on_demand_micro_usd[q]))
+            foreign = 1 if c.buyer[k] and pools.account[q] != c.buyer[k] else 0
+            dear = Fraction(takes, price) if c.unit[k] == "usd" else 0
+            made.append(((int(c.order[k]), foreign, dear, takes, i, q), (i, q, takes)))
+    return [pair for _, pair in sorted(made)]
