@@ -32,6 +32,17 @@ from .discounts import (
 from .hours import CONTRACT_MONTH_HOURS, counted_hours, exact_hours, hours_between, hours_by_period, term_end
 from .periods import MONTHLY, FiscalCalendar, Period, add_months
 from .rounding import allocate, round_money
+from .value import (
+    ManyRatesError,
+    NoRateError,
+    break_even_utilisation,
+    effective_rate,
+    irr,
+    npv,
+    payback,
+    payback_period,
+    rates_of_return,
+)
 
 __all__ = [
     "CONTRACT_MONTH_HOURS",
@@ -47,11 +58,13 @@ __all__ = [
     "FiscalCalendar",
     "Invoice",
     "LadderRow",
+    "ManyRatesError",
     "Minimum",
     "MissingRateError",
     "MixedCurrencyError",
     "Money",
     "NetPrice",
+    "NoRateError",
     "Period",
     "Rate",
     "Rates",
@@ -67,14 +80,21 @@ __all__ = [
     "application_order",
     "apply_commitments",
     "apply_many",
+    "break_even_utilisation",
     "cash_flow",
     "counted_hours",
+    "effective_rate",
     "exact_hours",
     "hours_between",
     "hours_by_period",
     "invoice",
+    "irr",
     "ladder",
     "net_price",
+    "npv",
+    "payback",
+    "payback_period",
+    "rates_of_return",
     "recurring",
     "round_money",
     "term_end",
