@@ -8,7 +8,7 @@ from .catalog import Catalog
 from .errors import DataError
 from .load import load
 from .packaged import land
-from .schema import Accelerator, Node, Offers, OwnedCommitment, Place, Quota, Region
+from .schema import Accelerator, Node, Offers, OwnedCommitment, Place, Quota, Region, SpendCommitment
 
 __all__ = [
     "Accelerator",
@@ -20,6 +20,7 @@ __all__ = [
     "Place",
     "Quota",
     "Region",
+    "SpendCommitment",
     "land",
     "load",
     "mechanisms",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from .schema import Accelerator, Array, Node, Offers, OwnedCommitment, Place, Quota, Region
+    from .schema import Accelerator, Array, Node, Offers, OwnedCommitment, Place, Quota, Region, SpendCommitment
 
 Pair = tuple[str, str]
 Names = str | Sequence[str] | None
@@ -29,7 +29,8 @@ KINDS = ("on_demand", "spot", "commitment", "capacity_block")
 class Catalog:
     """Shapes, regions and offers as of a day, with the user's overrides applied.
 
-    `atlas` holds every region, whatever has been filtered since: data and traffic come from anywhere.
+    `commitments` are of whole nodes, `spend_commitments` of dollars an hour; no filter takes one of them out. `atlas`
+    holds every region, whatever has been filtered since: data and traffic come from anywhere.
     """
 
     as_of: date
@@ -41,6 +42,7 @@ class Catalog:
     offers: Offers
     quotas: tuple[Quota, ...]
     commitments: tuple[OwnedCommitment, ...]
+    spend_commitments: tuple[SpendCommitment, ...]
     atlas: Mapping[Pair, Region]
 
     @cached_property
@@ -51,7 +53,7 @@ class Catalog:
         lines = ["\x1f".join(map(str, row)) for row in zip(*(c.tolist() for c in self._priced()), strict=True)]
         tables = (self.accelerators, self.nodes, self.regions)
         lines += [repr(record) for table in tables for record in table.values()]
-        lines += [repr(record) for record in (*self.quotas, *self.commitments)]
+        lines += [repr(record) for record in (*self.quotas, *self.commitments, *self.spend_commitments)]
         return hashlib.sha256("\x1e".join(sorted(lines)).encode()).hexdigest()
 
     def _priced(self) -> list[Array]:

@@ -21,6 +21,8 @@ LARGEST_BYTES = 5_000_000
 MOST_ROWS = 100_000
 LONGEST_TEXT = 200
 DEAREST_USD = 5_000  # an hour of one node
+MOST_AN_HOUR = 1_000_000  # of any currency
+MOST_AT_ONCE = DEAREST_USD * 24 * 366 * 10  # the dearest node for the longest term, ten years
 PLACEHOLDERS = {Decimal(text) for text in ("9999", "9999.99", "99999", "99999.99", "999999", "999999.99", "9999999")}
 NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 SIGNED = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,6})?")
@@ -191,14 +193,22 @@ def degrees(most: int) -> Callable[[Cell], float]:
     return read
 
 
+def amount(most: int) -> Callable[[Cell], Decimal]:
+    """Money of any currency, up to a limit: zero is looked at where the row is known."""
+
+    def read(cell: Cell) -> Decimal:
+        value = number(0, most)(cell)
+        if value in PLACEHOLDERS:
+            mend = "leave the row out, or give the true price"
+            raise cell.refused(f"{shown(cell.text)} looks like a placeholder for no price", mend)
+        return value
+
+    return read
+
+
 def money(cell: Cell) -> Decimal:
-    """A price or fee, of any currency: zero is looked at where the row is known."""
-    value = number(0, DEAREST_USD * 200)(cell)
-    if value in PLACEHOLDERS:
-        raise cell.refused(
-            f"{shown(cell.text)} looks like a placeholder for no price", "leave the row out, or give the true price"
-        )
-    return value
+    """A price or fee of an hour."""
+    return amount(MOST_AN_HOUR)(cell)
 
 
 def day(cell: Cell) -> date:

@@ -55,6 +55,7 @@ def _packaged(listed: list[tuple[str, list[str]]], day: date) -> Catalog:
         offers=percent_off.joined(packaged.offers(listed, day), day),
         quotas=(),
         commitments=(),
+        spend_commitments=(),
         atlas=regions,
     )
     free = check.free(catalog.offers)

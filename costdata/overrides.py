@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -14,49 +14,42 @@ from typing import Any
 
 import numpy as np
 
-from . import cells, check, packaged
+from . import cells, check, held, mechanisms, packaged, rows
 from .catalog import Catalog
-from .cells import MICRO, Column, Row
+from .cells import Column, Row
 from .errors import DataError, nearest, shown
-from .schema import EVERY, OFFER_NAMES, Node, Offers, OwnedCommitment, Quota, Region, objects
-
-ANY = Column(cells.text, EVERY)
-NEEDED = Column(cells.text)
-REMARK = Column(cells.text, "")
-DOLLAR = Column(cells.text, "USD")
-ZERO = Column(cells.money, Decimal(0))
-LONGEST_TERM_YEARS = 10
+from .schema import EVERY, OFFER_NAMES, Node, Offers, Quota, Region, objects
 
 
 def tables() -> dict[str, dict[str, Column]]:
     """The columns of each file; what has no default must be filled."""
-    options, key = packaged.options(), {"provider": NEEDED, "region": NEEDED, "node": NEEDED}
+    options, key = packaged.options(), {"provider": rows.NEEDED, "region": rows.NEEDED, "node": rows.NEEDED}
     return {
         "offers": {
             **key,
             "option": Column(cells.choice(options), "on_demand"),
             "price_per_hour": Column(cells.money),
-            "currency": DOLLAR,
-            "upfront": ZERO,
+            "currency": rows.DOLLAR,
+            "upfront": rows.UPFRONT,
             "free": Column(cells.yes, default=False),
             "zones": Column(cells.whole(1, 99), 1),
             "interruptions_per_month": Column(cells.number(0, 1000), Decimal(0)),
             "valid_from": Column(cells.day, None),
-            "source": REMARK,
+            "source": rows.REMARK,
         },
         "discounts": {
-            "provider": ANY,
-            "region": ANY,
-            "node": ANY,
-            "option": ANY,
+            "provider": rows.ANY,
+            "region": rows.ANY,
+            "node": rows.ANY,
+            "option": rows.ANY,
             "percent": Column(cells.number(0, 99.999999), Decimal(0)),
-            "fee_per_hour": ZERO,
-            "currency": DOLLAR,
-            "source": REMARK,
+            "fee_per_hour": rows.ZERO,
+            "currency": rows.DOLLAR,
+            "source": rows.REMARK,
         },
         "nodes": {
-            "provider": NEEDED,
-            "node": NEEDED,
+            "provider": rows.NEEDED,
+            "node": rows.NEEDED,
             "accelerator": Column(cells.choice(packaged.accelerators()), ""),
             "accelerators": Column(cells.whole(0, 1024), 0),
             "vcpus": Column(cells.whole(1, 100_000)),
@@ -65,69 +58,34 @@ def tables() -> dict[str, dict[str, Column]]:
             "scaleup_gb_per_s": Column(cells.number(0, 100_000), None),
             "scaleup_domain": Column(cells.whole(1, 100_000), None),
             "power_w": Column(cells.whole(1, 1_000_000)),
-            "source": REMARK,
+            "source": rows.REMARK,
         },
         "regions": {
-            "provider": NEEDED,
-            "region": NEEDED,
-            "location": REMARK,
+            "provider": rows.NEEDED,
+            "region": rows.NEEDED,
+            "location": rows.REMARK,
             "country": Column(cells.choice(packaged.countries())),
             "latitude": Column(cells.degrees(90)),
             "longitude": Column(cells.degrees(180)),
             "zones": Column(cells.whole(1, 99), 1),
             "g_co2_per_kwh": Column(cells.number(0, 3000)),
-            "source": REMARK,
+            "source": rows.REMARK,
         },
         "quotas": {
-            "provider": NEEDED,
-            "region": ANY,
-            "node": ANY,
+            "provider": rows.NEEDED,
+            "region": rows.ANY,
+            "node": rows.ANY,
             "kind": Column(cells.choice(("any", "on_demand", "spot")), "any"),
             "max_nodes": Column(cells.whole(0, 1_000_000)),
         },
-        "commitments": {
-            **key,
-            "option": Column(cells.choice(o for o, kind in options.items() if kind.kind == "commitment")),
-            "nodes": Column(cells.whole(1, 1_000_000)),
-            "price_per_hour": Column(cells.money),
-            "currency": DOLLAR,
-            "upfront": ZERO,
-            "free": Column(cells.yes, default=False),
-            "starts": Column(cells.day),
-            "ends": Column(cells.day),
-            "source": REMARK,
-        },
+        "commitments": held.columns(),
         "fx": {
-            "currency": NEEDED,
+            "currency": rows.NEEDED,
             "usd_per_unit": Column(cells.number(0.000001, 1000)),
             "valid_from": Column(cells.day),
-            "source": NEEDED,
+            "source": rows.NEEDED,
         },
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Dollars a unit of each currency, on the catalogue's day."""
-
-    usd: Mapping[str, Decimal]
-    day: date
-
-    def micro_usd(self, row: Row, name: str) -> int:
-        """A price of a row in whole micro-dollars, half to even."""
-        currency = row["currency"]
-        if currency != "USD" and currency not in self.usd:
-            mend = f"add it to fx.csv with a rate valid from {self.day} or before"
-            raise _fault(row, "currency", f"no rate for currency {shown(currency)}", mend)
-        rate = Decimal(1) if currency == "USD" else self.usd[currency]
-        made = round(Fraction(row[name]) * Fraction(rate) * MICRO)
-        if not made and row[name]:
-            raise _fault(row, name, "less than a micro-dollar", "mend the price or its rate")
-        if name == "price_per_hour" and made > check.DEAREST_MICRO_USD:
-            raise _fault(
-                row, name, f"more than ${cells.DEAREST_USD} an hour for one node", "mend the price or its unit"
-            )
-        return made
 
 
 def applied(catalog: Catalog, folder: str | os.PathLike[str]) -> Catalog:
@@ -143,12 +101,9 @@ def applied(catalog: Catalog, folder: str | os.PathLike[str]) -> Catalog:
     rates = _rates(read["fx"], catalog.as_of)
     offers = _discounted(catalog.offers, read["discounts"], catalog, rates)
     offers = _with_private(offers, read["offers"], catalog, rates)
-    return replace(
-        catalog,
-        offers=offers,
-        quotas=_quotas(read["quotas"], catalog),
-        commitments=_commitments(read["commitments"], catalog, rates),
-    )
+    nodes, spend = held.commitments(read["commitments"], catalog, rates)
+    quotas = _quotas(read["quotas"], catalog)
+    return replace(catalog, offers=offers, quotas=quotas, commitments=nodes, spend_commitments=spend)
 
 
 def _files(folder: str | os.PathLike[str]) -> dict[str, list[Row]]:
@@ -170,27 +125,11 @@ def _files(folder: str | os.PathLike[str]) -> dict[str, list[Row]]:
     return {stem: cells.rows(path / f"{stem}.csv", known[stem]) if f"{stem}.csv" in present else [] for stem in known}
 
 
-def _known(row: Row, what: str, names: set[str]) -> None:
-    if row[what] not in names:
-        raise _fault(row, what, f"unknown {what} {shown(row[what])}", nearest(row[what], names))
-
-
-def _fault(row: Row, column: str, message: str, mend: str) -> DataError:
-    return DataError(message, where=f"{row['where']}, column {column}", mend=mend)
-
-
-def _placed(row: Row, catalog: Catalog) -> None:
-    """A row's provider, region and node are known."""
-    _known(row, "provider", {p for p, _ in catalog.nodes} | {p for p, _ in catalog.regions})
-    _known(row, "region", {r for p, r in catalog.regions if p == row["provider"]})
-    _known(row, "node", {n for p, n in catalog.nodes if p == row["provider"]})
-
-
 def _new(row: Row, what: str, known: Mapping[tuple[str, str], Any]) -> None:
     if (row["provider"], row[what]) in known:
-        raise _fault(row, what, f"{row['provider']} has a {what} {row[what]} already", "give yours another name")
+        raise rows.fault(row, what, f"{row['provider']} has a {what} {row[what]} already", "give yours another name")
     if "/" in row["provider"] or "/" in row[what] or EVERY in (row["provider"], row[what]):
-        raise _fault(row, what, "a name with / or *", "use other characters")
+        raise rows.fault(row, what, "a name with / or *", "use other characters")
 
 
 def _nodes(read: list[Row], catalog: Catalog) -> dict[tuple[str, str], Node]:
@@ -200,11 +139,12 @@ def _nodes(read: list[Row], catalog: Catalog) -> dict[tuple[str, str], Node]:
         _new(row, "node", catalog.nodes)
         count, chip = row["accelerators"], catalog.accelerators.get(row["accelerator"])
         if bool(count) != bool(chip):
-            raise _fault(row, "accelerators", "an accelerator without a number, or the reverse", "fill both or none")
+            text = "an accelerator without a number, or the reverse"
+            raise rows.fault(row, "accelerators", text, "fill both or none")
         scaleup = row["scaleup_gb_per_s"]
         if count > 1 and scaleup is None:
             mend = "GB/s one way: 450 for NVLink 4, 64 for PCIe 5"
-            raise _fault(row, "scaleup_gb_per_s", "several accelerators and no link between them", mend)
+            raise rows.fault(row, "scaleup_gb_per_s", "several accelerators and no link between them", mend)
         made[row["provider"], row["node"]] = Node(
             provider=row["provider"],
             name=row["node"],
@@ -243,13 +183,13 @@ def _regions(read: list[Row], catalog: Catalog) -> dict[tuple[str, str], Region]
     return made
 
 
-def _rates(read: list[Row], day: date) -> Rates:
+def _rates(read: list[Row], day: date) -> rows.Rates:
     cells.unique(read, ("currency", "valid_from"))
     in_force = sorted((row for row in read if row["valid_from"] <= day), key=lambda row: row["valid_from"])
-    return Rates({row["currency"]: row["usd_per_unit"] for row in in_force}, day)
+    return rows.Rates({row["currency"]: row["usd_per_unit"] for row in in_force}, day)
 
 
-def _discounted(offers: Offers, read: list[Row], catalog: Catalog, rates: Rates) -> Offers:
+def _discounted(offers: Offers, read: list[Row], catalog: Catalog, rates: rows.Rates) -> Offers:
     """Percentages multiply, then fees add; rounded once, half to even. The fee is per hour, never upfront."""
     cells.unique(read, ("provider", "region", "node", "option", "percent", "fee_per_hour", "currency"))
     hour, upfront = offers.micro_usd_per_hour.tolist(), offers.upfront_micro_usd.tolist()
@@ -287,7 +227,7 @@ def _known_patterns(row: Row, catalog: Catalog) -> None:
     }
     for name, names in known.items():
         if not any(c in row[name] for c in "*?["):
-            _known(row, name, names)
+            rows.known(row, name, names)
 
 
 def _matches(offers: Offers, row: Row) -> Any:
@@ -300,29 +240,33 @@ def _matches(offers: Offers, row: Row) -> Any:
     return kept
 
 
-def _with_private(offers: Offers, read: list[Row], catalog: Catalog, rates: Rates) -> Offers:
+def _with_private(offers: Offers, read: list[Row], catalog: Catalog, rates: rows.Rates) -> Offers:
     """Private offers are net prices, and take the place of the list price of the same key."""
     cells.unique(read, ("provider", "region", "node", "option"))
-    rows = [_private(row, catalog, rates) for row in read if (row["valid_from"] or catalog.as_of) <= catalog.as_of]
-    if not rows:
+    made = [_private(row, catalog, rates) for row in read if (row["valid_from"] or catalog.as_of) <= catalog.as_of]
+    if not made:
         return offers
-    own = {tuple(row[name] for name in check.KEY) for row in rows}
+    own = {tuple(row[name] for name in check.KEY) for row in made}
     keys = zip(*(getattr(offers, name).tolist() for name in check.KEY), strict=True)
     listed = offers.take(np.array([key not in own for key in keys], dtype=bool))
     like = offers.columns()
-    made = {name: np.array([row[name] for row in rows], dtype=like[name].dtype) for name in OFFER_NAMES}
-    return Offers.joined([listed, Offers(**made)])
+    private = {name: np.array([row[name] for row in made], dtype=like[name].dtype) for name in OFFER_NAMES}
+    return Offers.joined([listed, Offers(**private)])
 
 
-def _private(row: Row, catalog: Catalog, rates: Rates) -> Row:
-    _placed(row, catalog)
+def _private(row: Row, catalog: Catalog, rates: rows.Rates) -> Row:
+    rows.placed(row, catalog)
     option = packaged.options()[row["option"]]
     hour, upfront = rates.micro_usd(row, "price_per_hour"), rates.micro_usd(row, "upfront")
-    _not_by_accident(row, hour + upfront)
-    if upfront and option.kind != "commitment":
-        raise _fault(row, "upfront", "money upfront for no commitment", "name a commitment, or 0")
-    if not upfront and option.payment in {"all_upfront", "partial_upfront"}:
-        raise _fault(row, "upfront", f"{option.option} without money upfront", "fill it, or name another option")
+    rows.not_by_accident(row, hour + upfront)
+    if option.kind == "commitment" and rows.mechanism(row).unit == mechanisms.USD:
+        if upfront:  # what is paid at once is a share of the commitment, not of a node
+            text = f"{option.option} commits to dollars an hour: a shape has a rate, and nothing upfront"
+            raise rows.fault(row, "upfront", text, "give the rate of an hour as price_per_hour, and leave upfront out")
+    elif upfront and option.kind != "commitment":
+        raise rows.fault(row, "upfront", "money upfront for no commitment", "name a commitment, or 0")
+    elif not upfront and option.payment in {"all_upfront", "partial_upfront"}:
+        raise rows.fault(row, "upfront", f"{option.option} without money upfront", "fill it, or name another option")
     since = row["valid_from"] or catalog.as_of
     return {
         **{name: row[name] for name in check.KEY},
@@ -340,40 +284,12 @@ def _private(row: Row, catalog: Catalog, rates: Rates) -> Row:
     }
 
 
-def _not_by_accident(row: Row, micro_usd: int) -> None:
-    if not micro_usd and not row["free"]:
-        raise _fault(row, "price_per_hour", "a price of zero", "write yes in a column free if it costs nothing")
-    if micro_usd and row["free"]:
-        raise _fault(row, "free", "free, and a price", "keep one of them")
-
-
 def _quotas(read: list[Row], catalog: Catalog) -> tuple[Quota, ...]:
     cells.unique(read, ("provider", "region", "node", "kind"))
     made = []
     for row in read:
-        _known(row, "provider", {p for p, _ in catalog.regions})
-        _known(row, "region", {EVERY, *(r for p, r in catalog.regions if p == row["provider"])})
-        _known(row, "node", {EVERY, *(n for p, n in catalog.nodes if p == row["provider"])})
+        rows.known(row, "provider", {p for p, _ in catalog.regions})
+        rows.known(row, "region", {EVERY, *(r for p, r in catalog.regions if p == row["provider"])})
+        rows.known(row, "node", {EVERY, *(n for p, n in catalog.nodes if p == row["provider"])})
         made.append(Quota(**{name: row[name] for name in ("provider", "region", "node", "kind", "max_nodes")}))
     return tuple(sorted(made, key=lambda q: (q.provider, q.region, q.node, q.kind)))
-
-
-def _commitments(read: list[Row], catalog: Catalog, rates: Rates) -> tuple[OwnedCommitment, ...]:
-    cells.unique(read, ("provider", "region", "node", "option", "starts", "ends"))
-    made = []
-    for row in read:
-        _placed(row, catalog)
-        hour, upfront = rates.micro_usd(row, "price_per_hour"), rates.micro_usd(row, "upfront")
-        _not_by_accident(row, hour + upfront)
-        if not row["starts"] < row["ends"] or row["ends"].year - row["starts"].year > LONGEST_TERM_YEARS:
-            text = f"from {row['starts']} to {row['ends']} is no term"
-            raise _fault(row, "ends", text, "the end comes after the start, within ten years")
-        made.append(
-            OwnedCommitment(
-                **{name: row[name] for name in ("provider", "region", "node", "option", "nodes", "starts", "ends")},
-                micro_usd_per_hour=hour,
-                upfront_micro_usd=upfront,
-                source=row["source"] or row["where"],
-            )
-        )
-    return tuple(sorted(made, key=repr))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 EVERY = "*"
+HOURS_A_DAY = 24
+PAYMENTS = ("no_upfront", "partial_upfront", "all_upfront")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,10 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnedCommitment:
-    """A commitment the user already holds."""
+    """Whole nodes the user has committed to already; money is per node.
+
+    `account` holds it ("" where accounts are not told apart), `renewable` says that it begins anew when it ends.
+    """
 
     provider: str
     region: str
@@ -103,6 +108,41 @@ class OwnedCommitment:
     starts: date
     ends: date
     source: str
+    account: str = ""
+    payment: str = "no_upfront"
+    renewable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendCommitment:
+    """Dollars an hour the user has committed to already, at committed rates.
+
+    `region` and `family` are `*` where the commitment is not bound to them. Of `micro_usd_per_hour` in every hour of
+    the term, `upfront_micro_usd` is paid at once, and the rest as the hours pass.
+    """
+
+    provider: str
+    region: str
+    family: str
+    option: str
+    micro_usd_per_hour: int
+    upfront_micro_usd: int
+    starts: date
+    ends: date
+    source: str
+    account: str = ""
+    payment: str = "no_upfront"
+    renewable: bool = False
+
+    @property
+    def hours(self) -> int:
+        """Hours of the term."""
+        return (self.ends - self.starts).days * HOURS_A_DAY
+
+    @property
+    def pool(self) -> tuple[str, str, str]:
+        """What it was bought for: provider, region, family; see `mechanisms.Mechanism.covers`."""
+        return self.provider, self.region, self.family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

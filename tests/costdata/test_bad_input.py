@@ -71,11 +71,15 @@ GOOD = {
         "option": "commit_1y",
         "nodes": "2",
         "price_per_hour": "30",
+        "usd_per_hour": "",
         "currency": "USD",
         "upfront": "0",
         "free": "no",
+        "payment": "no_upfront",
         "starts": "2026-03-01",
         "ends": "2027-03-01",
+        "renewable": "no",
+        "account": "research",
         "source": "x",
     },
     "fx": {"currency": "EUR", "usd_per_unit": "1.1", "valid_from": "2026-01-01", "source": "bank"},
@@ -86,7 +90,7 @@ NUMERIC = {
     "nodes": ["accelerators", "vcpus", "ram_gib", "nic_gbit_per_s", "scaleup_gb_per_s", "scaleup_domain", "power_w"],
     "regions": ["latitude", "longitude", "zones", "g_co2_per_kwh"],
     "quotas": ["max_nodes"],
-    "commitments": ["nodes", "price_per_hour", "upfront"],
+    "commitments": ["nodes", "price_per_hour", "usd_per_hour", "upfront"],
     "fx": ["usd_per_unit"],
 }
 NO_NUMBERS = [
@@ -100,7 +104,7 @@ NAMES = {
     "nodes": ["accelerator"],
     "regions": ["country"],
     "quotas": ["provider", "region", "node", "kind"],
-    "commitments": ["provider", "region", "node", "option"],
+    "commitments": ["provider", "region", "node", "option", "payment"],
 }
 JUNK = [
     "=HYPERLINK(1)",
@@ -193,6 +197,8 @@ def test_unknown_names_and_junk(folder: Writer, stem: str, column: str) -> None:
         ("regions", "country", "DEU", "DE"),
         ("discounts", "region", "us-esat-1", "us-east-1"),
         ("commitments", "option", "spot", "known"),
+        ("commitments", "option", "compute_saving_1y", "compute_savings_1y"),
+        ("commitments", "payment", "upfront", "no_upfront"),
     ],
 )
 def test_the_nearest_is_suggested(folder: Writer, stem: str, column: str, value: str, nearest: str) -> None:
@@ -235,6 +241,19 @@ def test_the_nearest_is_suggested(folder: Writer, stem: str, column: str, value:
         ("commitments", {"ends": "2050-03-01"}, "ends", "no term"),
         ("commitments", {"nodes": "0"}, "nodes", "between"),
         ("commitments", {"price_per_hour": "0"}, "price_per_hour", "zero"),
+        ("commitments", {"nodes": ""}, "nodes", "empty"),
+        ("commitments", {"price_per_hour": ""}, "price_per_hour", "empty"),
+        ("commitments", {"node": ""}, "node", "unknown node"),
+        ("commitments", {"region": ""}, "region", "unknown region"),
+        ("commitments", {"usd_per_hour": "30"}, "usd_per_hour", "commits to whole nodes"),
+        ("commitments", {"option": "flexible_cud_1y"}, "option", "sells no"),
+        ("commitments", {"upfront": "5"}, "payment", "say partial_upfront"),
+        ("commitments", {"payment": "all_upfront"}, "payment", "say no_upfront"),
+        ("commitments", {"upfront": "440000000"}, "upfront", "between"),
+        ("commitments", {"renewable": "true"}, "renewable", "unknown"),
+        ("offers", {"option": "compute_savings_1y", "price_per_hour": "10"}, "upfront", "nothing upfront"),
+        ("offers", {"option": "flexible_cud_1y", "upfront": ""}, "option", "sells no"),
+        ("offers", {"upfront": "440000000"}, "upfront", "between"),
         ("fx", {"usd_per_unit": "0"}, "usd_per_unit", "between"),
     ],
 )
