@@ -11,7 +11,7 @@ import numpy as np
 
 from ..money import to_usd
 from ..table import Table
-from .cells import Laid, applied, cost_of, laid_out, power
+from .cells import Laid, applied, cost_of, laid_out
 from .check import cost
 
 if TYPE_CHECKING:
@@ -66,18 +66,25 @@ def account(reserve: Reserve, quantity: Array) -> Account:
         for made, nodes in ((left, done.left), (bare, cells.nodes)):
             np.add.at(made, (cells.future, at), cells.hours * (nodes @ part.on_demand_usd))
         for g, group in enumerate(part.groups):
-            full = power(laid, group, quantity)[cells.stretch]
-            busy = np.divide(cells.hours, full, out=np.zeros_like(full), where=full > 0)
-            for row in group.rows.tolist():
-                own = laid.capacity[row] * quantity[row] * laid.active[row][cells.stretch] * busy
-                used[row] += np.bincount(cells.future, own * done.used[g], s)
-                saved[row] += np.bincount(at, own * done.saved_usd[g] * laid.probability[cells.future], p)
+            each = np.divide(done.saved_usd[g], done.used[g], out=np.zeros_like(done.used[g]), where=done.used[g] > 0)
+            taken = done.used[g].copy()
+            for row in _first_used(reserve, group.rows):
+                own = np.minimum(taken, laid.capacity[row] * quantity[row] * laid.active[row][cells.stretch])
+                taken -= own
+                used[row] += np.bincount(cells.future, cells.hours * own, s)
+                saved[row] += np.bincount(at, cells.hours * own * each * laid.probability[cells.future], p)
     capacity = laid.capacity * quantity * force.sum(axis=1)
     used = np.divide(used, capacity[:, None], out=np.zeros_like(used), where=capacity[:, None] > 0)
     return Account(
         months=months, hours=np.diff([*cuts, reserve.usage.hours]).astype(float), force=force, used=used,
         saved_usd=saved, left_usd=left, bare_usd=bare,
     )  # fmt: skip
+
+
+def _first_used(reserve: Reserve, rows: Array) -> list[int]:
+    """Commitments of a group in the order in which they count as used: what is owned, then what begins first."""
+    c = reserve.choices
+    return sorted(rows.tolist(), key=lambda k: (not c.owned[k], int(c.first_hour[k]), k))
 
 
 def _months(usage: Usage) -> tuple[tuple[datetime.date, ...], Array]:
