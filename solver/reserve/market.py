@@ -16,6 +16,7 @@ import numpy as np
 
 from costdata import mechanisms
 from costdata.errors import DataError
+from costdata.schema import OwnedCommitment, SpendCommitment
 
 from ..calendar import add_months
 from ..errors import InputError
@@ -197,26 +198,48 @@ def _row(
 def _owned(
     catalog: Catalog, pools: Pools, names: Sequence[Pool], start: datetime.date, *, shared: bool
 ) -> Iterator[Row]:
-    """What is held already and has not ended: reservations, then spend commitments."""
+    """What is held already and has not ended: reservations, then spend commitments at the rates of today."""
     accounts = pools.account.tolist()
-    for c in catalog.commitments:
-        pool, account = (c.provider, c.region, c.node), getattr(c, "account", "")
+    every: list[OwnedCommitment | SpendCommitment] = [*catalog.commitments, *catalog.spend_commitments]
+    for c in every:
         how = _mechanism(c.provider, c.option)
-        if how is None or c.ends <= start or not c.nodes:
+        if how is None or c.ends <= start:
             continue
-        covered = [
-            q for q in range(len(names)) if how.covers(pool, names[q]) and (shared or account in ("", accounts[q]))
-        ]
-        takes = [0] * len(names)
-        for q in covered:
-            takes[q] = mechanisms.size(c.provider, names[q][2], catalog.nodes)
-        term = (c.ends - c.starts).days * HOURS_A_DAY
+        mine = [q for q in range(len(names)) if shared or c.account in ("", accounts[q])]
+        first, last = ((day - start).days * HOURS_A_DAY for day in (c.starts, c.ends))
+        if isinstance(c, OwnedCommitment):
+            held = _held_nodes(c, how, catalog, names, mine)
+        else:
+            held = _held_spend(c, how, catalog, names, mine)
         yield {
-            "option": c.option, "title": how.title, "where": "/".join(pool), "account": "" if shared else account,
-            "buyer": account,
-            "unit": "node", "order": how.order, "capacity": mechanisms.size(c.provider, c.node, catalog.nodes),
-            "takes": takes, "micro_usd_per_hour": c.micro_usd_per_hour, "upfront_micro_usd": c.upfront_micro_usd,
-            "first_hour": (c.starts - start).days * HOURS_A_DAY,
-            "last_hour": (c.starts - start).days * HOURS_A_DAY + term, "owned": c.nodes, "most": -1,
-            "source": c.source, "ends": c.ends,
+            "option": c.option, "title": how.title, "account": "" if shared else c.account, "buyer": c.account,
+            "unit": how.unit, "order": how.order, "upfront_micro_usd": c.upfront_micro_usd, "first_hour": first,
+            "last_hour": last, "most": -1, "source": c.source, "ends": c.ends, **held,
         }  # fmt: skip
+
+
+def _held_nodes(
+    c: OwnedCommitment, how: Mechanism, catalog: Catalog, names: Sequence[Pool], mine: Sequence[int]
+) -> Row:
+    pool, takes = (c.provider, c.region, c.node), [0] * len(names)
+    for q in mine:
+        if how.covers(pool, names[q]):
+            takes[q] = mechanisms.size(c.provider, names[q][2], catalog.nodes)
+    size = mechanisms.size(c.provider, c.node, catalog.nodes)
+    rate = {"micro_usd_per_hour": c.micro_usd_per_hour, "owned": c.nodes}
+    return {"where": "/".join(pool), "takes": takes, "capacity": size, **rate}
+
+
+def _held_spend(
+    c: SpendCommitment, how: Mechanism, catalog: Catalog, names: Sequence[Pool], mine: Sequence[int]
+) -> Row:
+    """One commitment of so many dollars an hour; all of it is one unit."""
+    prices, takes = _prices(catalog, [c.option]), [0] * len(names)
+    for q in mine:
+        offer = prices.get((*names[q], c.option))
+        if offer is not None and names[q][0] == c.provider and how.key(names[q]) == c.pool:
+            takes[q] = round(offer.a_term(c.hours))
+    rest = c.micro_usd_per_hour - round(Fraction(c.upfront_micro_usd, c.hours))
+    where = "/".join(part for part in c.pool if part != "*")
+    rate = {"micro_usd_per_hour": rest, "owned": 1}
+    return {"where": where, "takes": takes, "capacity": c.micro_usd_per_hour, **rate}
