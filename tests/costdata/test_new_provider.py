@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
 import costdata
-from costdata import DataError, packaged
+from costdata import DataError, mechanisms, packaged
 from costdata.build import invariants
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -45,6 +46,25 @@ def test_the_documented_folder_is_found(tables: Path) -> None:
     assert catalog.internet_egress_micro_usd_per_gb("paris")["acme", "oslo-1"] == 10_000
 
 
+def test_its_commitments_are_the_documented_rows(tables: Path) -> None:
+    """A contract without rows of its own; with them what they say."""
+    add(tables, example())
+    assert mechanisms.mechanism("acme", "commit_1y").title == "Contract"
+    (block,) = re.findall(
+        r"^provider,option,title.*?(?=```)", (DOCS / "adding-a-provider.md").read_text("utf-8"), re.M | re.S
+    )
+    header, *rows = block.splitlines(keepends=True)
+    assert header.strip().split(",") == list(mechanisms.NAMES)
+    with (tables / "mechanisms.csv").open("a", encoding="utf-8") as file:
+        file.writelines(rows)
+    mechanisms.mechanisms.cache_clear()
+    assert invariants.faults() == []
+    assert mechanisms.mechanism("acme", "commit_1y").title == "Acme Reservation"
+    plan = mechanisms.mechanism("acme", "savings_plan_1y")
+    assert (plan.unit, plan.order, plan.smallest) == ("usd", 40, 10_000)
+    assert plan.covers(("acme", "*", "*"), ("acme", "oslo-1", "h100.8x"))
+
+
 def test_a_price_of_an_unknown_shape_stops_the_load(tables: Path) -> None:
     """Named, with the nearest."""
     files = example()
@@ -77,6 +97,26 @@ def test_the_documented_counts_are_the_tables(catalog: costdata.Catalog) -> None
         ]
         counts = [len(own.regions), *(int(mask.sum()) for mask in bought)]
         assert [int(cell.strip() or 0) for cell in cells.split("|")[:-1]] == counts, names
+
+
+def test_documented_commitments(catalog: costdata.Catalog) -> None:
+    """What each option is, counts and when it applies, and how many offers are computed, as docs/data.md has it."""
+    text = (DOCS / "data.md").read_text(encoding="utf-8")
+    row = r"^\| (aws|gcp|azure|others) \| (`.*?`) \| (.*?) \| (nodes|dollars an hour) \|.*\((\d+)\)"
+    rows = re.findall(row, text, re.MULTILINE)
+    told = set()
+    for who, options, title, counts, order in rows:
+        for pattern in re.findall("`(.*?)`", options):
+            every = mechanisms.mechanisms().values()
+            own = [m for m in every if m.provider == who.replace("others", "*") and fnmatchcase(m.option, pattern)]
+            assert own
+            for m in own:
+                told.add((m.provider, m.option))
+                unit = "node" if counts == "nodes" else "usd"
+                assert (m.title, m.unit, m.order) == (title, unit, int(order)), m.option
+    assert told == set(mechanisms.mechanisms())
+    for option in ("flexible_cud_1y", "flexible_cud_3y"):
+        assert f"{len(catalog.where(option=option).offers)} each are flexible committed use discounts" in text
 
 
 def test_other_documented_counts() -> None:
