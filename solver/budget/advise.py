@@ -22,7 +22,7 @@ from ..solve import solve
 from ..spec import loads
 from ..whatif import changed
 from .ledger import Ledger, ledger, month_of
-from .levers import Lever, levers
+from .levers import Lever, levers, together
 from .shown import edge, usd
 from .standing import Book, Standing, standing, standings
 
@@ -49,21 +49,39 @@ class Tried:
     """One lever and what came of it. Micro-dollars."""
 
     lever: Lever
-    over: tuple[int, ...] = ()  # of each breached budget then; empty where there is no plan
+    over: tuple[int, ...] = ()  # of each breached budget then, above 0 where it is not enough; empty without a plan
     change: int = 0  # of the whole bill
+    bound: int = 0  # more that commitments cost after the plan's end
     why: tuple[str, ...] = ()  # the largest changes of the bill, or the limits that give way
     failed: str = ""  # why there is no plan
 
+    @property
+    def enough(self) -> tuple[bool, ...]:
+        """For which budgets."""
+        return tuple(over <= 0 for over in self.over)
+
+    @property
+    def for_all(self) -> bool:
+        """Whether it is enough for every one."""
+        return bool(self.over) and all(self.enough)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
-    """For one breached budget: levers in the order in which to consider them."""
+class Breach:
+    """A budget that is not kept, by how many micro-dollars."""
 
     name: str
     scope: str
     period: str
     over: int
-    levers: tuple[tuple[Tried, int | None], ...]  # with what it leaves over; None where there is no plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """For the breached budgets together: levers in the order in which to consider them."""
+
+    breaches: tuple[Breach, ...]
+    levers: tuple[Tried, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -76,8 +94,8 @@ def advise(
     gap: float = 0.01,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
-) -> list[Advice]:
-    """Advice for each breached budget.
+) -> Advice | None:
+    """Advice on the breached budgets; None where there are none.
 
     Args:
         plan: with the spec it was made from.
@@ -95,24 +113,52 @@ def advise(
         raise InputError("holds no spec: there is nothing to change", where="plan", mend="plan from a spec")
     breached = [s for s in standings(file, book) if s.breached]
     if not breached:
-        return []
+        return None
     search = _Search(plan, file, book, breached, gap, seed, progress)
     until, tried, late = time.monotonic() + time_limit_s, list[Tried](), list[str]()
-    for lever in _all(plan, file, book, breached):
+
+    def pull(lever: Lever) -> None:
         left = until - time.monotonic()
         if left < LEAST_S:
             late.append(lever.text)
         else:
             tried.append(search.tried(lever, max(LEAST_S, min(left, SHARE * time_limit_s))))
-    notes = [f"not tried in time: {', '.join(late)}"] if late else []
-    return [_advice(s, k, tried, [*_proved(s, plan, book), *notes]) for k, s in enumerate(breached)]
+
+    for lever in _all(plan, file, book, breached):
+        pull(lever)
+    helped = [t.lever for t in tried if t.change < 0 and t.over and t.lever.gives != "demand"]
+    if len(helped) > 1 and not any(t.for_all and t.lever.gives != "demand" for t in tried):
+        pull(together(helped))
+    notes = [note for s in breached for note in _proved(s, plan, book)]
+    notes += [f"not tried in time: {', '.join(late)}"] if late else []
+    return Advice(
+        breaches=tuple(_breach(s) for s in breached),
+        levers=tuple(sorted(tried, key=_order)),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _breach(found: Standing) -> Breach:
+    name, scope, period = found.limit.where
+    over = found.estimate - math.floor(found.limit.allowed_micro_usd)
+    return Breach(name=name, scope=scope, period=period, over=over)
+
+
+def _order(tried: Tried) -> tuple[bool, int, bool, int, int]:
+    """Those that are enough for most budgets first, then what they give up, then what the plan costs with them.
+
+    What binds for more after the plan's end than it saves until then comes after all that does not.
+    """
+    net = tried.change + tried.bound
+    return not tried.over, -sum(tried.enough), tried.bound > 0 and net > 0, tried.lever.rank, net
 
 
 def _all(plan: Plan, file: BudgetFile, book: Book, breached: list[Standing]) -> Iterator[Lever]:
     """The budget itself, then the levers of the spec."""
     within = monthly_limits(plan, file, book, breached)
     if within is not None:
-        yield Lever(text=WITHIN, gives="nothing", changes={MONTHLY: within})
+        every = "" if len(plan.risk) == 0 else ", in every future"
+        yield Lever(text=f"{WITHIN}{every}", gives="nothing", changes={MONTHLY: within})
     yield from levers(json.loads(plan.provenance.spec), plan, [s.limit.budget for s in breached], file.budgets)
 
 
@@ -200,7 +246,22 @@ class _Search:
         book = Book(planned=ledger(made, projects=projects, accounting=view, problem=problem), actual=self.book.actual)
         over = [standing(s.limit, book).estimate - math.floor(s.limit.allowed_micro_usd) for s in self.breached]
         difference = diff(self.plan, made)
-        return Tried(lever=lever, over=tuple(over), change=difference.change_micro_usd, why=tuple(_account(difference)))
+        return Tried(
+            lever=lever, over=tuple(over), change=difference.change_micro_usd, why=tuple(_account(difference)),
+            bound=bound_micro_usd(problem, made) - bound_micro_usd(self.before, self.plan),
+        )  # fmt: skip
+
+
+def bound_micro_usd(problem: Problem, plan: Plan) -> int:
+    """What its commitments cost after a plan's end: hours still to be paid, and upfront payments not yet spread."""
+    o, total = problem.offers, Fraction(0)
+    for r in plan.purchases.records() if len(plan.purchases) else ():
+        k, term = int(r["offer"]), int(r["term_hours"])
+        if term and not o.owned_nodes[k]:
+            left = max(0, term - int(o.paid_hours[k].sum()))
+            upfront = Fraction(int(o.upfront_micro_usd[k]) * left, term) if plan.accounting == "amortised" else 0
+            total += int(r["nodes"]) * (int(o.micro_usd_per_hour[k]) * left + upfront)
+    return round(total)
 
 
 def _give(plan: Plan) -> Iterator[str]:
@@ -227,47 +288,50 @@ def signed(micro_usd: int) -> str:
     return ("+" if micro_usd > 0 else "") + usd(micro_usd)
 
 
-def _advice(found: Standing, k: int, tried: list[Tried], notes: list[str]) -> Advice:
-    name, scope, period = found.limit.where
-    rows = [(t, t.over[k] if t.over else None) for t in tried]
-
-    def order(row: tuple[Tried, int | None]) -> tuple[bool, bool, int, int, int]:
-        """Those that are enough first, then what they give up, then what the plan costs with them."""
-        one, over = row
-        enough = over is not None and over <= 0
-        return over is None, not enough, one.lever.rank, one.change if enough else (over or 0), one.change
-
-    over = found.estimate - math.floor(found.limit.allowed_micro_usd)
-    return Advice(
-        name=name, scope=scope, period=period, over=over, levers=tuple(sorted(rows, key=order)), notes=tuple(notes)
-    )
-
-
 def to_lines(found: Advice) -> list[str]:
-    """For people: the first line says of which budget."""
-    made = [f"To get {found.name} ({found.scope}), {found.period} back under, by {usd(found.over)}:"]
-    for tried, over in found.levers:
-        if over is None:
-            told = tried.failed
-        else:
-            verdict = "enough" if over <= 0 else f"not enough, {usd(over)} over"
-            told = f"{verdict}; the plan costs {signed(tried.change)} in all"
-        gives = "" if tried.lever.gives == "nothing" else f" [gives up {tried.lever.gives}]"
-        made.append(f"  {tried.lever.text}{gives}: {told}" + (f": {'; '.join(tried.why)}" if tried.why else ""))
+    """For people: what is to be mended, then a line for each lever that helps, the best first; last what does not."""
+    what = [f"{b.name} ({b.scope}), {b.period} by {usd(b.over)}" for b in found.breaches]
+    made = [f"To get back under: {'; '.join(what)}"]
+    idle = [t.lever.text for t in found.levers if _idle(t)]
+    made += [f"  {_line(t, found.breaches)}" for t in found.levers if not _idle(t)]
+    made += [f"  no help: {', '.join(idle)}"] if idle else []
     return [*made, *(f"  note: {note}" for note in found.notes)]
+
+
+def _idle(tried: Tried) -> bool:
+    """Whether a lever is of no use."""
+    return bool(tried.over) and not any(tried.enough) and tried.change >= 0
+
+
+def _line(tried: Tried, breaches: tuple[Breach, ...]) -> str:
+    gives = "" if tried.lever.gives == "nothing" else f" [gives up {tried.lever.gives}]"
+    why = f": {'; '.join(tried.why)}" if tried.why else ""
+    if not tried.over:
+        return f"{tried.lever.text}{gives}: {tried.failed}{why}"
+    short = [(b, over) for b, over in zip(breaches, tried.over, strict=True) if over > 0]
+    worst = max(short, key=lambda row: row[1], default=None)
+    verdict = f"enough for {len(breaches) - len(short)} of {len(breaches)}" if len(breaches) > 1 else "enough"
+    if worst is not None:
+        verdict = verdict if len(breaches) > 1 else "not enough"
+        verdict += f" ({worst[0].name} {worst[0].period} still over by {usd(worst[1])})"
+    after = f", and {signed(tried.bound)} after its end" if tried.bound else ""
+    return f"{tried.lever.text}{gives}: {verdict}; the plan costs {signed(tried.change)} in all{after}{why}"
 
 
 def to_plain(found: Advice) -> dict[str, Any]:
     """For machines."""
     return {
-        "budget": found.name, "scope": found.scope, "period": found.period, "over_usd": edge(found.over),
+        "breaches": [
+            {"budget": b.name, "scope": b.scope, "period": b.period, "over_usd": edge(b.over)} for b in found.breaches
+        ],
         "levers": [
             {
                 "lever": t.lever.text, "gives_up": t.lever.gives, "set": _plain(t.lever.changes),
-                "enough": over is not None and over <= 0, "over_usd": edge(over),
-                "change_usd": None if over is None else edge(t.change), "why": list(t.why), "no_plan": t.failed,
+                "enough": list(t.enough), "over_usd": [edge(over) for over in t.over],
+                "change_usd": edge(t.change) if t.over else None,
+                "after_its_end_usd": edge(t.bound) if t.over else None, "why": list(t.why), "no_plan": t.failed,
             }
-            for t, over in found.levers
+            for t in found.levers
         ],
         "notes": list(found.notes),
     }  # fmt: skip

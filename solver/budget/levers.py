@@ -129,6 +129,16 @@ def _demand(spec: dict[str, Any], w: dict[str, Any]) -> Iterator[Lever]:
         yield Lever(text=f"drop {name}", gives="demand", changes={"workloads": others})
 
 
+def together(found: list[Lever]) -> Lever:
+    """Several levers at once: what lists hold is put together, of other values the last one counts."""
+    changes: dict[str, Any] = {}
+    for path, value in (item for lever in found for item in lever.changes.items()):
+        held = changes.get(path)
+        changes[path] = list(dict.fromkeys([*held, *value])) if held and isinstance(value, list) and value else value
+    text = " and ".join(lever.text for lever in found)
+    return Lever(text=text, gives=max((lever.gives for lever in found), key=ORDER.index), changes=changes)
+
+
 def _path(workload: str, field_name: str) -> str:
     """Where a field of a workload is; names may hold dots."""
     return f"workloads[{json.dumps(workload, ensure_ascii=False)}].{field_name}"

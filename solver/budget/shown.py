@@ -11,8 +11,6 @@ from ..money import to_usd
 from ..report import cells, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .advise import Advice
     from .gate import Check, Verdict
     from .standing import Standing
@@ -43,19 +41,19 @@ def summary(found: Verdict) -> str:
     return f"{broken} of {count} limits breached" if broken else f"{count} of {count} limits kept"
 
 
-def to_text(found: Verdict, advice: Iterable[Advice] = ()) -> str:
+def to_text(found: Verdict, advice: Advice | None = None) -> str:
     """Every limit a line, the breached ones first."""
     rows = [f"{'ok  ' if c.passed else 'OVER'}  {cells.clean(line(c))}" for c in found.checks]
     rows.append(f"{cells.clean(found.plan)}: {summary(found)}")
     rows += [f"Note: {cells.clean(note)}" for note in found.notes]
-    for told in advice:
+    if advice is not None:
         from .advise import to_lines
 
-        rows += ["", *map(cells.clean, to_lines(told))]
+        rows += ["", *map(cells.clean, to_lines(advice))]
     return "\n".join(rows) + "\n"
 
 
-def to_markdown(found: Verdict, advice: Iterable[Advice] = ()) -> str:
+def to_markdown(found: Verdict, advice: Advice | None = None) -> str:
     """A comment for a pull request."""
     verdict = "passed" if found.passed else "**failed**"
     rows = [f"### Cost gate {verdict}: {summary(found)}", "", f"Plan {_mark(found.plan)}", ""]
@@ -66,10 +64,11 @@ def to_markdown(found: Verdict, advice: Iterable[Advice] = ()) -> str:
         texts = (_mark(f"{c.what}: {c.name}"), _mark(c.scope), _mark(c.period), *money, _mark(c.said))
         rows.append(f"| {'ok' if c.passed else '**over**'} | " + " | ".join(texts) + " |")
     rows += ["", *(f"> {_mark(note)}" for note in found.notes)] if found.notes else []
-    for told in advice:
+    if advice is not None:
         from .advise import to_lines
 
-        rows += ["", *(f"- {_mark(text.strip())}" if text.startswith(" ") else _mark(text) for text in to_lines(told))]
+        head, *told = map(_mark, to_lines(advice))
+        rows += ["", head, "", *(f"- {text.strip()}" for text in told)]
     return "\n".join(rows) + "\n"
 
 
@@ -90,15 +89,14 @@ def to_junit(found: Verdict) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(suite, encoding="unicode") + "\n"
 
 
-def to_json(found: Verdict, advice: Iterable[Advice] = ()) -> str:
+def to_json(found: Verdict, advice: Advice | None = None) -> str:
     """Everything; money as texts of dollars with six decimals."""
     made: dict[str, Any] = {"plan": found.plan, "passed": found.passed, "checks": [_check(c) for c in found.checks]}
     made["notes"] = list(found.notes)
-    told = list(advice)
-    if told:
+    if advice is not None:
         from .advise import to_plain
 
-        made["advice"] = [to_plain(a) for a in told]
+        made["advice"] = to_plain(advice)
     return json.dumps(made, indent=1) + "\n"
 
 

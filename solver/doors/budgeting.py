@@ -114,10 +114,10 @@ def gate(
     return 0 if found.passed else guard.BREACHED
 
 
-def _advice(found: Verdict, held: tuple[BudgetFile, Book] | None, plan: Plan, search: Search | None) -> list[Advice]:
+def _advice(found: Verdict, held: tuple[BudgetFile, Book] | None, plan: Plan, search: Search | None) -> Advice | None:
     """What would get back under the budgets, where it is asked for."""
     if search is None or held is None or found.passed:
-        return []
+        return None
     from ..budget.advise import advise
 
     with screen.progress() as follow:
