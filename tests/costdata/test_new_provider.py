@@ -51,7 +51,9 @@ def test_its_commitments_are_the_documented_rows(tables: Path) -> None:
     add(tables, example())
     assert mechanisms.mechanism("acme", "commit_1y").title == "Contract"
     (block,) = re.findall(
-        r"^provider,option,title.*?(?=```)", (DOCS / "adding-a-provider.md").read_text("utf-8"), re.M | re.S
+        r"^provider,option,title.*?(?=```)",
+        (DOCS / "adding-a-provider.md").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
     header, *rows = block.splitlines(keepends=True)
     assert header.strip().split(",") == list(mechanisms.NAMES)
