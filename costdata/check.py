@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import mechanisms
 from .errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ def where(offers: Offers, row: int) -> str:
 
 
 def offers_are_sound(offers: Offers, nodes: Mapping[Pair, Node], regions: Mapping[Pair, Region]) -> None:
-    """Known shape and region, a price that can be one, no key twice."""
+    """Known shape and region, a commitment its provider sells, a price that can be one, no key twice."""
     for what, column, known in (("shape", offers.node, nodes), ("region", offers.region, regions)):
         pairs = dict.fromkeys(zip(offers.provider.tolist(), column.tolist(), strict=True))
         for provider, name in pairs:
             if (provider, name) not in known:
                 names = [n for p, n in known if p == provider] or sorted({p for p, _ in known})
                 raise DataError(f"unknown {what} {name}", where=f"offers of {provider}", mend=nearest(name, names))
+    committed = offers.kind == "commitment"
+    for who, option in set(zip(offers.provider[committed].tolist(), offers.option[committed].tolist(), strict=True)):
+        mechanisms.mechanism(who, option)
     cost = offers.micro_usd_per_hour + offers.upfront_micro_usd
     bad = (cost < 0) | (offers.micro_usd_per_hour > DEAREST_MICRO_USD)
     if bad.any():

@@ -93,6 +93,7 @@ def test_spot_at_on_demand_is_no_market(catalog: Catalog) -> None:
         ({"node": "p9.48xlarge"}, "unknown shape"),
         ({"region": "mars-1"}, "unknown region"),
         ({"provider": "nobody"}, "unknown"),
+        ({"kind": "commitment", "option": "flexible_cud_1y"}, "sells no"),
     ],
 )
 def test_unsound_offers_are_refused(catalog: Catalog, cells: dict[str, object], said: str) -> None:
