@@ -27,7 +27,7 @@ from .shown import edge, usd
 from .standing import Book, Standing, standing, standings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ..diff import Difference
     from ..plan import Plan
@@ -90,6 +90,7 @@ def advise(
     file: BudgetFile,
     book: Book,
     *,
+    own: Iterable[Lever] | None = None,
     time_limit_s: float = 60.0,
     gap: float = 0.01,
     seed: int = 0,
@@ -101,6 +102,7 @@ def advise(
         plan: with the spec it was made from.
         file: the budgets.
         book: what is known of cost.
+        own: levers to pull instead of those that the spec leaves (`levers`); the budget itself always is one.
         time_limit_s: seconds for all searches together; what is not tried in time is named.
         gap: relative gap at which each search may stop.
         seed: of the searches.
@@ -114,6 +116,7 @@ def advise(
     breached = [s for s in standings(file, book) if s.breached]
     if not breached:
         return None
+    found = levers(json.loads(plan.provenance.spec), plan, [s.limit.budget for s in breached], file.budgets)
     search = _Search(plan, file, book, breached, gap, seed, progress)
     until, tried, late = time.monotonic() + time_limit_s, list[Tried](), list[str]()
 
@@ -124,7 +127,7 @@ def advise(
         else:
             tried.append(search.tried(lever, max(LEAST_S, min(left, SHARE * time_limit_s))))
 
-    for lever in _all(plan, file, book, breached):
+    for lever in (*_budget_itself(plan, file, book, breached), *(found if own is None else own)):
         pull(lever)
     helped = [t.lever for t in tried if t.change < 0 and t.over and t.lever.gives != "demand"]
     if len(helped) > 1 and not any(t.for_all and t.lever.gives != "demand" for t in tried):
@@ -153,13 +156,12 @@ def _order(tried: Tried) -> tuple[bool, int, bool, int, int]:
     return not tried.over, -sum(tried.enough), tried.bound > 0 and net > 0, tried.lever.rank, net
 
 
-def _all(plan: Plan, file: BudgetFile, book: Book, breached: list[Standing]) -> Iterator[Lever]:
-    """The budget itself, then the levers of the spec."""
+def _budget_itself(plan: Plan, file: BudgetFile, book: Book, breached: list[Standing]) -> Iterator[Lever]:
+    """Where the spec can hold it."""
     within = monthly_limits(plan, file, book, breached)
     if within is not None:
         every = "" if len(plan.risk) == 0 else ", in every future"
         yield Lever(text=f"{WITHIN}{every}", gives="nothing", changes={MONTHLY: within})
-    yield from levers(json.loads(plan.provenance.spec), plan, [s.limit.budget for s in breached], file.budgets)
 
 
 def monthly_limits(plan: Plan, file: BudgetFile, book: Book, breached: list[Standing]) -> list[float | None] | None:
