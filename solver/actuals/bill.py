@@ -6,7 +6,7 @@ the memory of its cells and of one batch (and 16 bytes a row, while repeated row
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,8 @@ from .match import Matching
 from .repeats import Fingerprints
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ..table import Table
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -125,6 +127,24 @@ def read_bill(
     return made
 
 
+def add_up(
+    tables: Iterable[tuple[str, pa.Table]], matching: Matching, grain: Grain = "month", currency: str = ""
+) -> Bill:
+    """A bill of tables in memory, by name, whose columns have FOCUS names; repeated rows are not looked for."""
+    reader, book = _Reader(matching, grain, currency, Interners()), Reconciliation()
+    names, columns = [], set[str]()
+    for name, table in tables:
+        reader.table(table, name, 0, book)
+        names.append(name)
+        columns |= set(table.column_names)
+    made = Bill(
+        files=tuple(names), version=version_of(columns), grain=grain, notes=(), cells=reader.cells.table(reader.names),
+        reconciliation=book, until=reader.until_by_month(),
+    )  # fmt: skip
+    _balance(made)
+    return made
+
+
 def _needed(found: list[Source], columns: set[str], currency: str) -> None:
     """Refuse a bill without any amount, any period or any currency."""
     for source in found:
@@ -179,12 +199,16 @@ class _Reader:
         for table in batches(source, None if prints is not None else used_columns(source.columns, self.matching)):
             if prints is not None:
                 prints.add(table)
-            made = label(table, self.matching, self.grain, self.currency, self.names)
-            self._note(made, source, rows, book)
-            self._add_up(made)
+            self.table(table, source.name, rows, book)
             rows += table.num_rows
         self._cut(source, book)
         return rows
+
+    def table(self, table: pa.Table, name: str, before: int, book: Reconciliation) -> None:
+        """Rows of a table, so many rows into its file."""
+        made = label(table, self.matching, self.grain, self.currency, self.names)
+        self._note(made, name, before, book)
+        self._add_up(made)
 
     def until_by_month(self) -> dict[str, str]:
         """The latest end of usage in each month."""
@@ -231,7 +255,7 @@ class _Reader:
             if drop:
                 self.cells.add(kept, sign=-1)
 
-    def _note(self, made: Labelled, source: Source, before: int, book: Reconciliation) -> None:
+    def _note(self, made: Labelled, name: str, before: int, book: Reconciliation) -> None:
         """Count rows by reason, and keep examples."""
         book.read.add(len(made.aside), *made.sums(self.names))
         reasons = [(book.set_aside, made.aside_for), (book.flagged, made.masks)]
@@ -243,7 +267,7 @@ class _Reader:
                 counted.setdefault(reason, Amounts()).add(int(mask.sum()), *part.sums(self.names))
                 told = len(book.examples.get(reason, ()))
                 rows = np.flatnonzero(mask)[: max(0, 5 - told)].tolist()
-                book.example(Fault(reason, source.name, before + row + 2, made.detail(reason, row)) for row in rows)
+                book.example(Fault(reason, name, before + row + 2, made.detail(reason, row)) for row in rows)
 
     def _add_up(self, made: Labelled) -> None:
         kept = made if not made.aside.any() else made.only(~made.aside)
