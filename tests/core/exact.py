@@ -70,6 +70,13 @@ class Facts:
 
     def reaches(self, d: int, c: int) -> bool:
         """Whether units of a source may go to a candidate."""
+        return self._reach[d][c]
+
+    @cached_property
+    def _reach(self) -> list[list[bool]]:
+        return [[self._in_reach(d, c) for c in self.candidates] for d in self.sources]
+
+    def _in_reach(self, d: int, c: int) -> bool:
         mine = self.owner[c] == self.workload_of[d] and self.open[c]
         late = float(self.problem.sources.rtt_ms[d, self.site[c]]) + float(self.problem.candidates.ttft_ms[c])
         return mine and late <= float(self.problem.workloads.ttft_ms[self.workload_of[d]])
@@ -79,9 +86,15 @@ class Facts:
         """(source, candidate) between which units may go."""
         return [(d, c) for d in self.sources for c in self.candidates if self.reaches(d, c)]
 
+    @cached_property
+    def pico_usd(self) -> list[list[int]]:
+        """Pico-dollars of moving a unit, by source and site."""
+        made: list[list[int]] = self.problem.sources.transfer_pico_usd_per_unit.tolist()
+        return made
+
     def transfer(self, d: int, c: int) -> Fraction:
         """Micro-dollars of moving a unit."""
-        return Fraction(int(self.problem.sources.transfer_pico_usd_per_unit[d, self.site[c]]), 10**6)
+        return Fraction(self.pico_usd[d][self.site[c]], 10**6)
 
     def grams(self, c: int) -> Fraction:
         """Emissions of a running replica in an hour."""
@@ -122,6 +135,13 @@ class Facts:
 
     def up(self, q: int, b: int) -> tuple[int, int]:
         """Zones of a pool that are there in a block, and all of them."""
+        return self._zones[q][b]
+
+    @cached_property
+    def _zones(self) -> list[list[tuple[int, int]]]:
+        return [[self._zones_up(q, b) for b in self.blocks] for q in self.pools]
+
+    def _zones_up(self, q: int, b: int) -> tuple[int, int]:
         p, r = self.problem, int(self.problem.pool_site[q])
         zones = max(1, int(p.sites.zones[r]))
         return (zones if p.outages is None else int(p.outages.up[r, b])), zones
