@@ -90,7 +90,7 @@ class Mechanism:
 
     def covers(self, bought: Pool, used: Pool) -> bool:
         """Whether a commitment bought for one pool applies to nodes in another; its rate there is an offer, if any."""
-        return bought[0] == used[0] == self.provider and self.key(bought) == self.key(used)
+        return used[0] == self.provider and self.key(bought) == self.key(used)
 
 
 def mechanism(provider: str, option: str) -> Mechanism:

@@ -161,6 +161,12 @@ def test_what_covers_what(option: str, bought: Pool, used: Pool, covered: bool) 
     assert mechanism(bought[0], option).covers(bought, used) is covered
 
 
+def test_a_commitment_covers_nothing_of_another_provider() -> None:
+    """Not even from one pool of it to the same."""
+    elsewhere = ("gcp", "us-central1", "n2-standard-4")
+    assert not mechanism("aws", "compute_savings_1y").covers(elsewhere, elsewhere)
+
+
 def test_covering_is_an_equivalence(catalog: Catalog) -> None:
     """Every mechanism splits the pools of its provider into classes: itself, both ways, and on."""
     seen = list(dict.fromkeys(zip(*(getattr(catalog.offers, n) for n in ("provider", "region", "node")), strict=True)))

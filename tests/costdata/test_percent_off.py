@@ -169,3 +169,4 @@ def test_a_newer_percentage_takes_the_place_of_the_older(tables: Path) -> None:
     assert rates(costdata.load("2026-08-31"), "n2-standard-4", "flexible_cud_1y") == [139_850]
     newer = costdata.load("2026-09-01")
     assert rates(newer, "n2-standard-4", "flexible_cud_1y") == [135_965]
+    assert set(newer.where(option="flexible_cud_1y").offers.valid_from) == {"2026-09-01"}
