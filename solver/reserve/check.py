@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .nouns import Portfolio, Reserve
+    from .nouns import Portfolio, Reserve, Usage
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Pair = tuple[int, int, int]  # a commitment in force, a pool, what a node there takes of it
 
 
 def check(reserve: Reserve, portfolio: Portfolio) -> list[str]:
@@ -46,12 +48,12 @@ def _limits(reserve: Reserve, portfolio: Portfolio) -> Iterator[str]:
         return
     for hour in sorted({max(0, int(c.first_hour[k])) for k in new}):
         here = [(k, x) for k, x in bought if c.first_hour[k] <= hour < c.last_hour[k]]
-        rate = sum((x * _rate(reserve, k) for k, x in here), Fraction(0))
-        if rate > aim.hourly_max_micro_usd:
-            yield f"{float(rate):.0f} micro-dollars an hour from hour {hour}, {aim.hourly_max_micro_usd} allowed"
+        paid = sum((x * rate(reserve, k) for k, x in here), Fraction(0))
+        if paid > aim.hourly_max_micro_usd:
+            yield f"{float(paid):.0f} micro-dollars an hour from hour {hour}, {aim.hourly_max_micro_usd} allowed"
 
 
-def _rate(reserve: Reserve, k: int) -> Fraction:
+def rate(reserve: Reserve, k: int) -> Fraction:
     """Micro-dollars an hour of a unit, with its part of the upfront payment."""
     c = reserve.choices
     term = int(c.last_hour[k]) - int(c.first_hour[k])
@@ -85,40 +87,84 @@ def objective(reserve: Reserve, costs: list[Fraction]) -> Fraction:
 
 def cost(reserve: Reserve, quantity: Array) -> list[Fraction]:
     """Micro-dollars of each future [S]: commitments for the hours in view, and the rest on demand."""
-    u, c = reserve.usage, reserve.choices
-    held = np.flatnonzero(quantity).tolist()
-    fixed = Fraction(0)
-    for k in held:
-        hours = max(0, min(int(c.last_hour[k]), u.hours) - max(int(c.first_hour[k]), 0))
-        fixed += int(quantity[k]) * hours * _rate(reserve, k)
-    edges = sorted({0, u.hours, *(int(h) for k in held for h in (c.first_hour[k], c.last_hour[k]) if 0 < h < u.hours)})
-    made = []
-    for nodes in u.nodes:
-        total = fixed
-        for first, last in itertools.pairwise(edges):
-            total += _stretch(reserve, quantity, nodes[first:last], first)
-        made.append(total)
+    committed = sum((sum(row) for row in fees(reserve, quantity)), Fraction(0))
+    return [committed + sum(months, Fraction(0)) for months in on_demand(reserve, quantity)]
+
+
+def month_edges(usage: Usage) -> list[int]:
+    """Hours at which the calendar months in view begin, and the last one ends [P + 1]."""
+    days, end = [usage.start], usage.day_of(usage.hours)
+    while (day := (days[-1].replace(day=1) + datetime.timedelta(days=32)).replace(day=1)) < end:
+        days.append(day)
+    return [*(usage.hour_of(day) for day in days), usage.hours]
+
+
+def fees(reserve: Reserve, quantity: Array) -> list[list[Fraction]]:
+    """Micro-dollars of the commitments in each month: by the hour, and of upfront payments by its hours [P][2]."""
+    c, made = reserve.choices, []
+    for first, last in itertools.pairwise(month_edges(reserve.usage)):
+        hourly, upfront = 0, Fraction(0)
+        for k in np.flatnonzero(quantity).tolist():
+            hours = max(0, min(int(c.last_hour[k]), last) - max(int(c.first_hour[k]), first)) * int(quantity[k])
+            hourly += hours * int(c.micro_usd_per_hour[k])
+            upfront += Fraction(hours * int(c.upfront_micro_usd[k]), int(c.last_hour[k]) - int(c.first_hour[k]))
+        made.append([Fraction(hourly), upfront])
     return made
 
 
-def _stretch(reserve: Reserve, quantity: Array, nodes: Array, hour: int) -> Fraction:
-    """Micro-dollars on demand of hours [T, Q] in which the same commitments are in force."""
-    c, price = reserve.choices, [int(x) for x in reserve.pools.on_demand_micro_usd]
-    here = [k for k in np.flatnonzero(quantity).tolist() if c.first_hour[k] <= hour < c.last_hour[k]]
-    alike: dict[tuple[object, ...], list[int]] = {}
-    for k in here:
-        who = (c.option[k], c.where[k], c.account[k], c.buyer[k], c.unit[k], *c.takes[k].tolist())
-        alike.setdefault((int(c.order[k]), *map(str, who)), []).append(k)
-    spare = [sum(int(quantity[k]) * int(c.capacity[k]) for k in ks) for _, ks in sorted(alike.items())]
-    pairs = _pairs(reserve, [ks[0] for _, ks in sorted(alike.items())])
+def on_demand(reserve: Reserve, quantity: Array) -> list[list[Fraction]]:
+    """Micro-dollars left on demand of each future and month [S][P]."""
+    u, c, months = reserve.usage, reserve.choices, month_edges(reserve.usage)
+    held = np.flatnonzero(quantity).tolist()
+    changes = (int(h) for k in held for h in (c.first_hour[k], c.last_hour[k]) if 0 < h < u.hours)
+    edges = sorted({*months, *changes})
+    made = [[Fraction(0)] * (len(months) - 1) for _ in u.nodes]
+    for first, last in itertools.pairwise(edges):
+        month = sum(first >= edge for edge in months[1:-1])
+        spare, pairs = _in_force(reserve, quantity, first)
+        for s, nodes in enumerate(u.nodes):
+            made[s][month] += _stretch(reserve, spare, pairs, nodes[first:last])
+    return made
+
+
+def _in_force(reserve: Reserve, quantity: Array, hour: int) -> tuple[list[int], list[Pair]]:
+    """What the commitments of an hour have to give, those that apply alike together; and their turns."""
+    c, alike = reserve.choices, dict[tuple[object, ...], list[int]]()
+    for k in np.flatnonzero(quantity).tolist():
+        if c.first_hour[k] <= hour < c.last_hour[k]:
+            who = (c.option[k], c.where[k], c.account[k], c.buyer[k], c.unit[k], *c.takes[k].tolist())
+            alike.setdefault((int(c.order[k]), *map(str, who)), []).append(k)
+    groups = [rows for _, rows in sorted(alike.items())]
+    spare = [sum(int(quantity[k]) * int(c.capacity[k]) for k in rows) for rows in groups]
+    return spare, _pairs(reserve, [rows[0] for rows in groups])
+
+
+def _stretch(reserve: Reserve, spare: list[int], pairs: list[Pair], nodes: Array) -> Fraction:
+    """Micro-dollars on demand of hours [T, Q] in which the same commitments are in force.
+
+    In whole numbers for all hours at once; a part of a node that something else may still cover is done hour by hour.
+    """
+    price = [int(x) for x in reserve.pools.on_demand_micro_usd]
     rows, counts = np.unique(nodes, axis=0, return_counts=True)
-    total = Fraction(0)
-    for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
+    left, rest = rows.astype(np.int64), np.repeat(np.array([spare], dtype=np.int64), len(rows), axis=0)
+    slow, parts = np.zeros(len(rows), dtype=bool), []
+    for at, (i, q, takes) in enumerate(pairs):
+        given = np.minimum(left[:, q] * takes, rest[:, i])
+        rest[:, i] -= given
+        left[:, q] -= given // takes
+        if any(other == q for _, other, _ in pairs[at + 1 :]):
+            slow |= given % takes > 0
+        else:
+            parts.append((q, takes, given % takes))
+    kept = counts * ~slow
+    total = sum((int(kept @ left[:, q]) * price[q] for q in range(len(price))), Fraction(0))
+    total -= sum((Fraction(int(kept @ part) * price[q], takes) for q, takes, part in parts), Fraction(0))
+    for row, count in zip(rows[slow].tolist(), counts[slow].tolist(), strict=True):
         total += count * _hour(pairs, [*spare], [*row], price)
     return total
 
 
-def _hour(pairs: list[tuple[int, int, int]], spare: list[Any], left: list[Any], price: list[int]) -> Fraction:
+def _hour(pairs: list[Pair], spare: list[Any], left: list[Any], price: list[int]) -> Fraction:
     """Micro-dollars on demand of one hour: each commitment in its turn covers what it may of a pool."""
     for i, q, takes in pairs:
         if left[q] * takes <= spare[i]:
@@ -130,7 +176,7 @@ def _hour(pairs: list[tuple[int, int, int]], spare: list[Any], left: list[Any], 
     return sum((n * p for n, p in zip(left, price, strict=True)), Fraction(0))
 
 
-def _pairs(reserve: Reserve, held: list[int]) -> list[tuple[int, int, int]]:
+def _pairs(reserve: Reserve, held: list[int]) -> list[Pair]:
     """Which of the held commitments may cover which pool, in turn, and what a node there takes of it.
 
     By what applies first; the buyer's own usage first; reservations by size, spend by what it costs of the price on

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import CheckError
 from ..table import Table
 from . import worth
-from .check import check, cost, objective
+from .check import check, cost, fees, objective, on_demand
 from .optimise import optimum
 
 if TYPE_CHECKING:
@@ -44,19 +44,22 @@ def priced(reserve: Reserve, quantity: Array, *, lower_usd: float = -math.inf) -
     """A portfolio of given quantities, with what it costs and is worth."""
     from .nouns import Portfolio
 
-    costs = cost(reserve, quantity)
+    left = on_demand(reserve, quantity)
+    committed = sum((sum(fee) for fee in fees(reserve, quantity)), Fraction(0))
+    costs = [committed + sum(row, Fraction(0)) for row in left]
     upper = round(objective(reserve, costs))
     lower = min(math.floor(lower_usd * 1e6), upper) if math.isfinite(lower_usd) else 0
     done = worth.account(reserve, quantity)
+    total = round(sum((p * x for p, x in zip(reserve.usage.probability, costs, strict=True)), Fraction(0)))
     return Portfolio(
         quantity=quantity,
         cost_micro_usd=tuple(costs),
-        on_demand_micro_usd=tuple(worth.on_demand(reserve)),
+        on_demand_micro_usd=tuple(cost(reserve, reserve.choices.owned)),
         lower_micro_usd=max(0, lower),
         upper_micro_usd=upper,
         purchases=worth.purchases(reserve, quantity, done),
         inventory=worth.inventory(reserve, quantity, done),
-        months=worth.months(reserve, quantity, done),
+        months=worth.months(reserve, quantity, total, left),
     )
 
 

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import datetime
+import itertools
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..money import to_usd
+from ..money import apportion
 from ..table import Table
 from .cells import Laid, applied, cost_of, laid_out
-from .check import cost
+from .check import fees, month_edges
 
 if TYPE_CHECKING:
     from .nouns import Reserve, Usage
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PURCHASES = (
-    *("option", "title", "where", "buyer", "starts", "ends", "quantity", "unit", "renews", "usd_per_hour"),
-    *(
-        "upfront_usd",
-        "cost_usd",
-        "saved_usd",
-        "utilisation",
-        "break_even",
-        "under_use",
-        "payback",
-        "worth_usd",
-        "source",
-    ),
+    *("option", "title", "where", "buyer", "starts", "ends", "quantity", "unit", "renews"),
+    *("micro_usd_per_hour", "upfront_micro_usd", "cost_micro_usd", "saved_usd", "utilisation"),
+    *("break_even", "under_use", "payback", "worth_usd", "source"),
 )
 INVENTORY = ("option", "where", "account", "ends", "quantity", "unit", "utilisation", "renewed", "let_go")
 MONTHS = (
-    *("month", "hours", "cash_usd", "amortised_usd", "commitments_usd", "on_demand_usd", "lower_usd", "upper_usd"),
-    "all_on_demand_usd",
+    *("month", "hours", "cash_micro_usd", "amortised_micro_usd", "commitments_micro_usd", "on_demand_micro_usd"),
+    *("lower_micro_usd", "upper_micro_usd", "all_on_demand_micro_usd"),
 )
 
 
@@ -48,23 +41,20 @@ class Account:
     force: Array  # [K, P] hours in force
     used: Array  # [K, S] share of the capacity used over the hours in force
     saved_usd: Array  # [K, P] expected, at prices on demand
-    left_usd: Array  # [S, P] on demand
-    bare_usd: Array  # [S, P] with nothing committed
 
 
 def account(reserve: Reserve, quantity: Array) -> Account:
     """Apply the quantities and add up by month."""
-    months, cuts = _months(reserve.usage)
+    cuts = np.array(month_edges(reserve.usage)[:-1], dtype=np.int64)
+    months = tuple(reserve.usage.day_of(hour) for hour in cuts)
     laid = laid_out(reserve, cuts)
     month = np.searchsorted(cuts, laid.cuts[:-1], side="right") - 1  # of each stretch
     s, p, k = len(laid.probability), len(months), len(quantity)
     force = (laid.active * np.diff(laid.cuts)) @ (month[:, None] == np.arange(p))
-    used, saved, left, bare = np.zeros((k, s)), np.zeros((k, p)), np.zeros((s, p)), np.zeros((s, p))
+    used, saved = np.zeros((k, s)), np.zeros((k, p))
     for part in laid.parts:
         cells = part.cells
         done, at = applied(laid, part, cells, quantity), month[cells.stretch]
-        for made, nodes in ((left, done.left), (bare, cells.nodes)):
-            np.add.at(made, (cells.future, at), cells.hours * (nodes @ part.on_demand_usd))
         for g, group in enumerate(part.groups):
             each = np.divide(done.saved_usd[g], done.used[g], out=np.zeros_like(done.used[g]), where=done.used[g] > 0)
             taken = done.used[g].copy()
@@ -77,7 +67,7 @@ def account(reserve: Reserve, quantity: Array) -> Account:
     used = np.divide(used, capacity[:, None], out=np.zeros_like(used), where=capacity[:, None] > 0)
     return Account(
         months=months, hours=np.diff([*cuts, reserve.usage.hours]).astype(float), force=force, used=used,
-        saved_usd=saved, left_usd=left, bare_usd=bare,
+        saved_usd=saved,
     )  # fmt: skip
 
 
@@ -85,14 +75,6 @@ def _first_used(reserve: Reserve, rows: Array) -> list[int]:
     """Commitments of a group in the order in which they count as used: what is owned, then what begins first."""
     c = reserve.choices
     return sorted(rows.tolist(), key=lambda k: (not c.owned[k], int(c.first_hour[k]), k))
-
-
-def _months(usage: Usage) -> tuple[tuple[datetime.date, ...], Array]:
-    """First days of the calendar months in view, the first one cut to the start, and their hours."""
-    days, end = [usage.start], usage.day_of(usage.hours)
-    while (day := (days[-1].replace(day=1) + datetime.timedelta(days=32)).replace(day=1)) < end:
-        days.append(day)
-    return tuple(days), np.array([usage.hour_of(day) for day in days], dtype=np.int64)
 
 
 def purchases(reserve: Reserve, quantity: Array, done: Account) -> Table:
@@ -105,9 +87,9 @@ def purchases(reserve: Reserve, quantity: Array, done: Account) -> Table:
     for k in bought:
         x, even, used = int(quantity[k]), break_even(reserve, k), done.used[k]
         starts, ends = (reserve.usage.day_of(h[k]).isoformat() for h in (c.first_hour, c.last_hour))
-        hour, once = to_usd(x * int(c.micro_usd_per_hour[k])), to_usd(x * int(c.upfront_micro_usd[k]))
+        hour, once = x * int(c.micro_usd_per_hour[k]), x * int(c.upfront_micro_usd[k])
         what = (c.option[k], c.title[k], c.where[k], c.buyer[k], starts, ends, x, c.unit[k])
-        money = (hour, once, to_usd(round(x * fixed[k])), float(done.saved_usd[k].sum()))
+        money = (hour, once, round(x * fixed[k]), float(done.saved_usd[k].sum()))
         chance = None if even is None else float(probability[used < even].sum())
         use = (float(probability @ used), even, chance, payback(reserve, k, x, done), _worth(laid, quantity, k))
         rows.append((*what, _renews(reserve, k, quantity), *money, *use, c.source[k]))
@@ -172,32 +154,48 @@ def inventory(reserve: Reserve, quantity: Array, done: Account) -> Table:
     return Table.from_records(INVENTORY, rows)
 
 
-def months(reserve: Reserve, quantity: Array, done: Account) -> Table:
-    """Each month in cash and amortised, expected; on demand with the interval of 90 % of the futures: see MONTHS."""
-    c = reserve.choices
-    chance = np.array([float(p) for p in reserve.usage.probability])
-    hourly = quantity * c.micro_usd_per_hour / 1e6
-    spread = quantity * c.upfront_micro_usd / (c.last_hour - c.first_hour) / 1e6
-    once = np.zeros((len(c), len(done.months)))
-    first = np.array([reserve.usage.hour_of(day) for day in done.months])
-    for k in np.flatnonzero((c.owned == 0) & (c.first_hour >= 0)).tolist():
-        once[k, np.searchsorted(first, c.first_hour[k], side="right") - 1] = quantity[k] * c.upfront_micro_usd[k] / 1e6
-    fees, parts = hourly @ done.force, spread @ done.force
-    left = chance @ done.left_usd
-    low, high = (_quantile(done.left_usd + fees + parts, chance, q) for q in (0.05, 0.95))
-    return Table(
-        {
-            "month": [day.strftime("%Y-%m") for day in done.months],
-            "hours": done.hours,
-            "cash_usd": once.sum(axis=0) + fees + left,
-            "amortised_usd": fees + parts + left,
-            "commitments_usd": fees + parts,
-            "on_demand_usd": left,
-            "lower_usd": low,
-            "upper_usd": high,
-            "all_on_demand_usd": chance @ done.bare_usd,
-        }
-    )
+def months(reserve: Reserve, quantity: Array, total: int, left: list[list[Fraction]]) -> Table:
+    """Each month in cash and amortised, expected, with the interval of 90 % of the futures: see MONTHS.
+
+    Args:
+        reserve: the problem.
+        quantity: [K].
+        total: micro-dollars expected over all months, which the amortised ones add up to.
+        left: micro-dollars on demand of each future and month [S][P].
+    """
+    u, c, edges = reserve.usage, reserve.choices, month_edges(reserve.usage)
+    paid = [0] * (len(edges) - 1)
+    for k in np.flatnonzero((quantity > 0) & (c.owned == 0) & (c.first_hour >= 0)).tolist():
+        month = sum(int(c.first_hour[k]) >= edge for edge in edges[1:-1])
+        paid[month] += int(quantity[k]) * int(c.upfront_micro_usd[k])
+    fee = fees(reserve, quantity)
+    chance = u.probability
+    expected = [sum((p * row[m] for p, row in zip(chance, left, strict=True)), Fraction(0)) for m in range(len(paid))]
+    amortised = shared(total, [sum(f) + x for f, x in zip(fee, expected, strict=True)])
+    committed = [round(sum(f)) for f in fee]
+    spread = np.array([[float(x + sum(f)) for x, f in zip(row, fee, strict=True)] for row in left])
+    low, high = (_quantile(spread, np.array([float(p) for p in chance]), q) for q in (0.05, 0.95))
+    price = [int(x) for x in reserve.pools.on_demand_micro_usd]
+    made = [
+        (
+            u.day_of(first).strftime("%Y-%m"), last - first, paid[m] + round(fee[m][0] + expected[m]), amortised[m],
+            committed[m], amortised[m] - committed[m], round(low[m]), round(high[m]), _bare(u, price, first, last),
+        ) for m, (first, last) in enumerate(itertools.pairwise(edges))
+    ]  # fmt: skip
+    return Table.from_records(MONTHS, made)
+
+
+def shared(total: int, parts: list[Fraction]) -> list[int]:
+    """Whole micro-dollars of each part, that add up to the total."""
+    scale = math.lcm(*(x.denominator for x in parts))
+    return apportion(total, [int(x * scale) for x in parts])
+
+
+def _bare(u: Usage, price: list[int], first: int, last: int) -> int:
+    """Micro-dollars of some hours with nothing committed, expected."""
+    used = u.nodes[:, first:last].sum(axis=1).tolist()
+    costs = (sum(n * p for n, p in zip(row, price, strict=True)) for row in used)
+    return round(sum((p * x for p, x in zip(u.probability, costs, strict=True)), Fraction(0)))
 
 
 def _quantile(values: Array, chance: Array, q: float) -> Array:
@@ -206,8 +204,3 @@ def _quantile(values: Array, chance: Array, q: float) -> Array:
     total = np.cumsum(chance[order], axis=0)
     at = np.minimum((total < q - 1e-12).sum(axis=0), len(chance) - 1)
     return np.asarray(np.take_along_axis(np.take_along_axis(values, order, axis=0), at[None, :], axis=0)[0])
-
-
-def on_demand(reserve: Reserve) -> list[Fraction]:
-    """Micro-dollars of each future with nothing but what is owned."""
-    return cost(reserve, reserve.choices.owned)

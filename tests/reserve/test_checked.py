@@ -39,9 +39,9 @@ def test_a_portfolio_by_hand() -> None:
     assert bought["worth_usd"] == pytest.approx(0.5 * 720)
     assert bought["payback"] == "2027-01"  # $720 at once; each of 360 hours by day saves $10, each of 720 costs $3.50
     month = found.months.to_frame()
-    assert month["cash_usd"].sum() == pytest.approx(720 + (3.5 + 5 + 5) * 720)
-    assert month["amortised_usd"].sum() == pytest.approx(14.5 * 720)
-    assert month["all_on_demand_usd"].sum() == pytest.approx(20 * 720)
+    assert month["cash_micro_usd"].sum() == (720 + 13.5 * 720) * 1_000_000
+    assert month["amortised_micro_usd"].sum() == 14.5 * 720 * 1_000_000
+    assert month["all_on_demand_micro_usd"].sum() == 20 * 720 * 1_000_000
 
 
 def test_whatever_is_changed_is_noticed() -> None:
