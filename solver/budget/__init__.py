@@ -4,6 +4,7 @@ from .actual import read_actuals, read_paths
 from .document import Alert, Budget, BudgetFile, Budgets, Project, Rate, read_budgets
 from .ledger import Ledger, ledger
 from .limits import Limit, limits
+from .pace import at_pace
 from .standing import Book, Standing, standings
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Project",
     "Rate",
     "Standing",
+    "at_pace",
     "ledger",
     "limits",
     "read_actuals",

@@ -109,7 +109,7 @@ def advise(
         progress: hears of bounds and plans as they are found.
 
     Raises:
-        InputError: the plan holds no spec.
+        InputError: the plan holds no spec, or its problem cannot be made again as it was.
     """
     if not plan.provenance.spec:
         raise InputError("holds no spec: there is nothing to change", where="plan", mend="plan from a spec")
@@ -229,9 +229,21 @@ class _Search:
         self.options: dict[str, Any] = {"gap": gap, "seed": seed, "progress": progress}
         self.catalogue = functools.cache(costdata.load)
         self.before = self._problem(plan.provenance.spec)
+        if self.before.digest() != plan.provenance.problem_digest:
+            said = "prices or the version have changed since it was made: no change could be told from theirs"
+            raise InputError(said, where="plan", mend="plan again")
+        self.to_come = self._to_come(plan, self.before)
 
     def _problem(self, spec: str) -> Problem:
         return loads(spec, overrides=self.plan.provenance.overrides or None, catalogue=self.catalogue)
+
+    def _to_come(self, plan: Plan, problem: Problem) -> list[int]:
+        """What a plan has to come of each breached budget: forecasts and paths are moved by as much as the plan."""
+        view, projects = self.file.budgets.accounting or plan.accounting, self.file.budgets.project_of
+        view_of = None if view == plan.accounting else problem
+        held = ledger(plan, projects=projects, accounting=view, problem=view_of)
+        book = Book(planned=held, actual=self.book.actual)
+        return [standing(s.limit, book).to_come for s in self.breached]
 
     def tried(self, lever: Lever, seconds: float) -> Tried:
         """What comes of a lever."""
@@ -243,10 +255,11 @@ class _Search:
             return Tried(lever=lever, failed=error.message)
         if made.termination == "infeasible":
             return Tried(lever=lever, failed="no plan keeps it: limits would have to give way", why=tuple(_give(made)))
-        view = self.file.budgets.accounting or self.plan.accounting
-        projects = self.file.budgets.project_of
-        book = Book(planned=ledger(made, projects=projects, accounting=view, problem=problem), actual=self.book.actual)
-        over = [standing(s.limit, book).estimate - math.floor(s.limit.allowed_micro_usd) for s in self.breached]
+        now = self._to_come(made, problem)
+        over = [
+            s.estimate - math.floor(s.limit.allowed_micro_usd) + new - old
+            for s, new, old in zip(self.breached, now, self.to_come, strict=True)
+        ]
         difference = diff(self.plan, made)
         return Tried(
             lever=lever, over=tuple(over), change=difference.change_micro_usd, why=tuple(_account(difference)),

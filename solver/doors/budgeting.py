@@ -32,6 +32,7 @@ class Costs:
     actuals: Path | None = None
     as_of: str | None = None
     paths: Path | None = None
+    pace: bool = False
 
 
 def budget(plan: Path, budgets: str, costs: Costs, *, by: str, level: float, fail_on: str, style: str) -> int:
@@ -146,12 +147,18 @@ def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bo
     """All that is known of cost."""
     from ..budget import Book, ledger, read_actuals, read_paths
     from ..budget.limits import check_names, names_of
+    from ..budget.pace import at_pace
 
     budgets = file.budgets
+    if costs.actuals is None and (costs.pace or costs.as_of is not None):
+        where = "--pace" if costs.pace else "--as-of"
+        raise InputError("is of actual cost", where=where, mend="give --actuals, too")
+    if costs.pace and costs.paths is not None:
+        raise InputError("both say what is to come", where="--pace, --paths", mend="give one of them")
     check_names(file, plan)
     known = names_of(plan) if budgets.unknown == "error" else None
     view = budgets.accounting or plan.accounting
-    wanted = futures and costs.paths is None and _uncertain(plan)
+    wanted = futures and costs.paths is None and not costs.pace and _uncertain(plan)
     problem = _problem(plan, path) if wanted or view != plan.accounting else None
     planned = ledger(plan, projects=budgets.project_of, accounting=view, problem=problem)
     may_be: Ledger | None = None
@@ -161,8 +168,9 @@ def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bo
     elif wanted and problem is not None:
         may_be = ledger(plan, projects=budgets.project_of, accounting=view, problem=problem, futures=True)
     spent = None if costs.actuals is None else read_actuals(costs.actuals, budgets, _day(costs.as_of), known)
-    if costs.as_of is not None and costs.actuals is None:
-        raise InputError("says until when actual cost is known", where="--as-of", mend="give --actuals, too")
+    if costs.pace and spent is not None:
+        may_be = at_pace(planned, spent)
+        planned = may_be.expected()
     return Book(planned=planned, actual=spent, futures=may_be)
 
 
