@@ -47,6 +47,9 @@ AsOf = Annotated[
 Paths = Annotated[
     Path | None, typer.Option(metavar="CSV", help="Futures of cost, as of --actuals, with their number in `path`.")
 ]
+Pace = Annotated[
+    bool, typer.Option("--pace", help="What is to come costs what past months cost of their plan, each a future.")
+]
 
 
 @app.command()
@@ -57,6 +60,7 @@ def budget(  # noqa: PLR0913 (options by name)
     actuals: Actuals = None,
     as_of: AsOf = None,
     paths: Paths = None,
+    pace: Pace = False,
     by: Annotated[Part, typer.Option(help="Cost by fiscal month and what.")] = Part.team,
     level: Annotated[float, typer.Option(metavar="L", help="Of the intervals, a share.")] = 0.9,
     fail_on: Annotated[FailOn, typer.Option(help="Exit code 3 at such an alert.")] = FailOn.critical,
@@ -68,7 +72,7 @@ def budget(  # noqa: PLR0913 (options by name)
     """
     from ..doors.budgeting import Costs, budget
 
-    costs = Costs(actuals=actuals, as_of=as_of, paths=paths)
+    costs = Costs(actuals=actuals, as_of=as_of, paths=paths, pace=pace)
     code = budget(plan, budgets, costs, by=by.value, level=level, fail_on=fail_on.value, style=style.value)
     raise typer.Exit(code)
 
@@ -90,6 +94,7 @@ def gate(  # noqa: PLR0913 (options by name)
     actuals: Actuals = None,
     as_of: AsOf = None,
     paths: Paths = None,
+    pace: Pace = False,
     advise: Annotated[
         bool, typer.Option("--advise", help="Also plan again to say what would get back under; takes a while.")
     ] = False,
@@ -106,7 +111,7 @@ def gate(  # noqa: PLR0913 (options by name)
     from ..doors.planning import Search
 
     search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=False) if advise else None
-    costs = Costs(actuals=actuals, as_of=as_of, paths=paths)
+    costs = Costs(actuals=actuals, as_of=as_of, paths=paths, pace=pace)
     increase = max_increase, against
     code = gate(plan, budget, costs, increase, max_breach_probability, search, style=style.value)
     raise typer.Exit(code)
