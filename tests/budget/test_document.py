@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -162,3 +163,12 @@ def test_an_amount_on_the_command_line() -> None:
     for text in ("a lot", "5%", "-3", "1e3", "5/week"):
         with pytest.raises(InputError, match="neither a file nor an amount"):
             simple(text)
+
+
+def test_the_page_shows_a_sound_file(tmp_path: Path) -> None:
+    """The YAML of docs/budgets.md, as a reader would copy it."""
+    page = (Path(__file__).parents[2] / "docs" / "budgets.md").read_text(encoding="utf-8")
+    (text,) = [b for b in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "budgets:\n" in b]
+    made = read(tmp_path, text).budgets
+    assert [b.name for b in made.budgets] == ["all", "web", "web in autumn", "assistant", "web at aws"]
+    assert set(limits(made, [YEAR], YEAR)[0].where) == {"all", "FY2027"}
