@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import excel, files, html, json, tables
+from . import excel, files, html, json, tables, workbook
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -16,12 +16,13 @@ FORMATS: tuple[Callable[[Problem, Plan], Iterator[tuple[str, bytes]]], ...] = (
     json.render,
     tables.render,
     excel.render,
+    workbook.render,
     html.render,
 )
 
 
 def write_all(problem: Problem, plan: Plan, out_dir: str | Path) -> list[Path]:
-    """Write every format into a folder: plan.json, tables/*.csv, tables/*.parquet, plan.xlsx and report.html.
+    """Write every format into a folder: plan.json, tables/ (CSV and Parquet), plan.xlsx, finance.xlsx, report.html.
 
     Every content is made before the first file is written, and each file appears whole or not at all.
 

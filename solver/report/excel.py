@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import io
-import math
 import re
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import PlannerError
 from ..money import to_usd
 from . import cells, words
+from .workbook_pen import MAX_TEXT, MONTH, Pen, formats, new_book
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from xlsxwriter.format import Format
-    from xlsxwriter.worksheet import Worksheet
 
     from ..plan import Plan
     from ..problem import Problem
     from ..table import Table
 
-MAX_TEXT = 32_000  # a cell holds 32,767 characters
 MAX_LINES = 1_048_000  # a sheet holds 1,048,576 rows
 MAX_EXCUSES = 5_000
 NONE = "(none)"
@@ -36,21 +28,6 @@ _BY = (("month", ("period",)), ("region", ("provider", "region")), ("workload", 
 # a criterion of SUMIFS is a small language: wildcards, operators, numbers and dates are not taken as they stand
 _DATE_LIKE = r"(?!(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\W*\d)(?!true$|false$)"
 _SAFE = re.compile(_DATE_LIKE + r"[a-z(][\w ./+()-]{0,199}", re.IGNORECASE)
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-
-
-@dataclass(frozen=True, slots=True)
-class _Formats:
-    title: Format
-    head: Format
-    text: Format
-    wrap: Format
-    usd: Format
-    usd6: Format
-    month: Format
-    share: Format
-    total: Format
-    entry: Format
 
 
 def render(problem: Problem, plan: Plan) -> Iterator[tuple[str, bytes]]:  # noqa: ARG001
@@ -64,18 +41,13 @@ def workbook(plan: Plan) -> bytes:
     Raises:
         PlannerError: the bill has more lines than a worksheet has rows.
     """
-    import xlsxwriter
-
     if len(plan.cost_lines) > MAX_LINES:
         raise PlannerError(f"the bill has {len(plan.cost_lines):,} lines", where="plan.xlsx", mend="plan fewer months")
     sink = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(sink, options)
-    # a fixed day, so that the same plan gives the same file
-    book.set_properties({"title": "Fleet plan", "created": datetime(2000, 1, 1)})  # noqa: DTZ001
-    f = _formats(book)
+    book = new_book(sink, "Fleet plan")
+    f = formats(book)
     names = ("Summary", "Fleet", "Purchases", "Bill", "Totals", "Ways", "Excuses")
-    pens = {name: _Pen(book.add_worksheet(name), f) for name in names}
+    pens = {name: Pen(book.add_worksheet(name), f) for name in names}
     _summary(pens["Summary"], plan)
     for name, table in (("Fleet", plan.fleet), ("Purchases", plan.purchases), ("Ways", plan.ways)):
         _listing(pens[name], table)
@@ -90,68 +62,7 @@ def workbook(plan: Plan) -> bytes:
     return sink.getvalue()
 
 
-def _formats(book: Any) -> _Formats:
-    base = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
-    money = "[$$-409]#,##0.00;[Red]-[$$-409]#,##0.00"
-    return _Formats(
-        title=book.add_format({**base, "bold": True, "font_size": 18, "font_color": "#17324D"}),
-        head=book.add_format({**base, "bold": True, "font_color": "#17324D", "bottom": 1, "bg_color": "#EEF2F6"}),
-        text=book.add_format(base),
-        wrap=book.add_format({**base, "text_wrap": True}),
-        usd=book.add_format({**base, "num_format": money}),
-        usd6=book.add_format({**base, "num_format": "[$$-409]#,##0.00####"}),
-        month=book.add_format({**base, "num_format": "yyyy-mm", "align": "left"}),
-        share=book.add_format({**base, "num_format": "0.0%"}),
-        total=book.add_format({**base, "bold": True, "top": 1, "num_format": money}),
-        entry=book.add_format({**base, "font_color": "#1F4FA3", "text_wrap": True}),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Pen:
-    """One worksheet and the formats to write in it."""
-
-    sheet: Worksheet
-    f: _Formats
-
-    def put(self, row: int, col: int, value: Any, form: Format | None = None) -> None:
-        """One value by its type; text never becomes a formula, a link or a number."""
-        sheet = self.sheet
-        if value is None:
-            sheet.write_blank(row, col, None, form or self.f.text)
-        elif isinstance(value, str):
-            text = cells.clean(value)
-            sheet.write_string(row, col, text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…", form or self.f.text)
-        elif isinstance(value, bool):
-            sheet.write_boolean(row, col, value, form or self.f.text)
-        elif isinstance(value, Decimal):
-            sheet.write_number(row, col, float(value), form or self.f.usd)
-        elif isinstance(value, float) and math.isinf(value):
-            sheet.write_string(row, col, str(value), form or self.f.text)
-        else:
-            plain = float(value) if isinstance(value, Fraction) else value
-            sheet.write_number(row, col, plain, form or self.f.text)
-
-    def label(self, row: int, col: int, value: Any, key: str) -> None:
-        """A cell of the bill; months are dates, so that a criterion compares numbers."""
-        if key == "period" and _MONTH.fullmatch(value):
-            month = datetime(int(value[:4]), int(value[5:]), 1)  # noqa: DTZ001 (a sheet knows no time zones)
-            self.sheet.write_datetime(row, col, month, self.f.month)
-        else:
-            self.put(row, col, value)
-
-    def head(self, row: int, *titles: str) -> None:
-        """A row of headings."""
-        for col, title in enumerate(titles):
-            self.sheet.write_string(row, col, cells.clean(title), self.f.head)
-
-    def result(self, row: int, name: str, formula: str, value: float) -> None:
-        """A named formula in dollars, with the value it has now."""
-        self.sheet.write_string(row, 0, name, self.f.text)
-        self.sheet.write_formula(row, 1, formula, self.f.usd, value)
-
-
-def _listing(pen: _Pen, table: Table, top: int = 0) -> None:
+def _listing(pen: Pen, table: Table, top: int = 0) -> None:
     """A table as it is, with a frozen header and a filter."""
     made, sheet = cells.columns(table), pen.sheet
     pen.head(top, *(column.name.replace("_", " ") for column in made))
@@ -166,7 +77,7 @@ def _listing(pen: _Pen, table: Table, top: int = 0) -> None:
         sheet.autofilter(top, 0, top + len(table), len(made) - 1)
 
 
-def _bill(pen: _Pen, plan: Plan) -> None:
+def _bill(pen: Pen, plan: Plan) -> None:
     lines, sheet, last = plan.cost_lines, pen.sheet, len(plan.cost_lines) + 1
     pen.head(0, "month", *_BILL[1:], "usd")
     for col, name in enumerate(_BILL):
@@ -183,7 +94,7 @@ def _bill(pen: _Pen, plan: Plan) -> None:
     sheet.autofilter(0, 0, max(1, len(lines)), len(_BILL))
 
 
-def _totals(pen: _Pen, plan: Plan) -> None:
+def _totals(pen: Pen, plan: Plan) -> None:
     """Totals by month, region, workload and option: each a block of live formulas and a sum that meets the bill."""
     pen.sheet.set_column(0, 1, 28)
     pen.sheet.set_column(2, 3, 18)
@@ -192,7 +103,7 @@ def _totals(pen: _Pen, plan: Plan) -> None:
         top = _block(pen, plan, top, title, keys)
 
 
-def _block(pen: _Pen, plan: Plan, top: int, title: str, keys: tuple[str, ...]) -> int:
+def _block(pen: Pen, plan: Plan, top: int, title: str, keys: tuple[str, ...]) -> int:
     """One block of totals; returns the row where the next one starts."""
     lines, sheet = plan.cost_lines, pen.sheet
     bill = f"Bill!$I${len(lines) + 2}"
@@ -218,7 +129,7 @@ def _block(pen: _Pen, plan: Plan, top: int, title: str, keys: tuple[str, ...]) -
 def _sum_formula(keys: tuple[str, ...], labels: list[tuple[str, ...]], count: int) -> str:
     """SUMIFS where every label means itself as a criterion, else an exact comparison; `{row}` is the label's row."""
     pairs = [(_range(_BILL.index(k), count), f"${'AB'[i]}{{row}}") for i, k in enumerate(keys)]
-    safe = _MONTH if keys == ("period",) else _SAFE
+    safe = MONTH if keys == ("period",) else _SAFE
     distinct = len({tuple(map(str.casefold, label)) for label in labels}) == len(labels)
     if distinct and all(safe.fullmatch(text) for label in labels for text in label):
         return f"=SUMIFS({_range(len(_BILL), count)}," + ",".join(f"{area},{cell}" for area, cell in pairs) + ")"
@@ -226,7 +137,7 @@ def _sum_formula(keys: tuple[str, ...], labels: list[tuple[str, ...]], count: in
     return f"=SUMPRODUCT({exact}*{_range(len(_BILL), count)})"
 
 
-def _excuses(pen: _Pen, excuses: Table) -> None:
+def _excuses(pen: Pen, excuses: Table) -> None:
     shown = min(len(excuses), MAX_EXCUSES)
     note = f"{len(excuses):,} options were not taken"
     note += f"; the first {shown:,} are listed here, all are in tables/excuses" if shown < len(excuses) else ""
@@ -235,7 +146,7 @@ def _excuses(pen: _Pen, excuses: Table) -> None:
         _listing(pen, excuses.take(np.arange(shown)), top=2)
 
 
-def _summary(pen: _Pen, plan: Plan) -> None:
+def _summary(pen: Pen, plan: Plan) -> None:
     """Inputs (blue) apart from results (formulas), then the proof, the basis and the assumptions."""
     pen.sheet.set_column(0, 0, 34)
     pen.sheet.set_column(1, 1, 90)
@@ -264,7 +175,7 @@ def _summary(pen: _Pen, plan: Plan) -> None:
     _proof(pen, plan, row + 4)
 
 
-def _proof(pen: _Pen, plan: Plan, row: int) -> None:
+def _proof(pen: Pen, plan: Plan, row: int) -> None:
     """The certificate with its gap as a formula, and the assumptions below it."""
     c = plan.certificate
     pen.head(row, "Certificate", "")

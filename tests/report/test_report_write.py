@@ -14,7 +14,7 @@ from solver.plan import TABLES, Plan
 from solver.problem import Problem
 from solver.report.files import write_atomically
 
-EXPECTED = {"plan.json", "plan.xlsx", "report.html"} | {
+EXPECTED = {"plan.json", "plan.xlsx", "finance.xlsx", "report.html"} | {
     f"tables/{t}.{kind}" for t in ("fleet", *TABLES) for kind in ("csv", "parquet")
 }
 
