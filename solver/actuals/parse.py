@@ -25,6 +25,7 @@ NO_TIME = np.iinfo(np.int64).min
 MOST = Decimal(10) ** 15  # of one amount: beyond, an Arrow decimal of 38 digits would overflow without a word
 EASY = r"^-?[0-9]{1,15}(\.[0-9]{0,18})?$"
 NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,60})?|\.[0-9]{1,60})([eE][+-]?[0-9]{1,3})?", re.ASCII)
+EASY_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 WIDE = Context(prec=140, rounding=ROUND_HALF_EVEN)
 STEP = Decimal(1).scaleb(-PLACES)
 LONGEST_TAGS = 100_000
@@ -72,14 +73,22 @@ def amounts(column: pa.Array) -> Amounts:
         return Amounts(made.values.take(at), bad, rounded, made.floats)
     if pa.types.is_integer(kind):
         return amounts(pc.cast(column, pa.string()))
+    if pa.types.is_decimal128(kind) and kind.scale <= PLACES and _small(column):
+        return Amounts(pc.cast(column, decimal_type()), none, none, floats=False)
     if pa.types.is_decimal(kind) or pa.types.is_floating(kind):
-        if pa.types.is_decimal128(kind) and kind.scale <= PLACES and kind.precision - kind.scale <= 15:  # noqa: PLR2004
-            return Amounts(pc.cast(column, decimal_type()), none, none, floats=False)
         made = amounts(pc.cast(column, pa.string()))
         return Amounts(made.values, made.bad, made.rounded, pa.types.is_floating(kind))
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return Amounts(pa.nulls(len(column), decimal_type()), np.asarray(column.is_valid()), none, floats=False)
     return _of_text(pc.cast(column, pa.string()))
+
+
+def _small(column: pa.Array) -> bool:
+    """Whether all decimals are of a size that can be kept."""
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(column).as_py().values()
+    return all(abs(end or 0) < MOST for end in ends)
 
 
 def _of_text(column: pa.Array) -> Amounts:
