@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .app import RowFormat, Rows, app
+from .app import Limit, Overrides, RowFormat, Rows, app
 
 
 class GateFormat(StrEnum):
@@ -50,6 +50,7 @@ Paths = Annotated[
 Pace = Annotated[
     bool, typer.Option("--pace", help="What is to come costs what past months cost of their plan, each a future.")
 ]
+Ahead = Annotated[bool, typer.Option("--forecast", help="What is to come is a forecast of --actuals by days.")]
 
 
 @app.command()
@@ -61,6 +62,7 @@ def budget(  # noqa: PLR0913 (options by name)
     as_of: AsOf = None,
     paths: Paths = None,
     pace: Pace = False,
+    forecast: Ahead = False,
     by: Annotated[Part, typer.Option(help="Cost by fiscal month and what.")] = Part.team,
     level: Annotated[float, typer.Option(metavar="L", help="Of the intervals, a share.")] = 0.9,
     fail_on: Annotated[FailOn, typer.Option(help="Exit code 3 at such an alert.")] = FailOn.critical,
@@ -72,7 +74,7 @@ def budget(  # noqa: PLR0913 (options by name)
     """
     from ..doors.budgeting import Costs, budget
 
-    costs = Costs(actuals=actuals, as_of=as_of, paths=paths, pace=pace)
+    costs = Costs(actuals=actuals, as_of=as_of, paths=paths, pace=pace, forecast=forecast)
     code = budget(plan, budgets, costs, by=by.value, level=level, fail_on=fail_on.value, style=style.value)
     raise typer.Exit(code)
 
@@ -95,6 +97,7 @@ def gate(  # noqa: PLR0913 (options by name)
     as_of: AsOf = None,
     paths: Paths = None,
     pace: Pace = False,
+    forecast: Ahead = False,
     advise: Annotated[
         bool, typer.Option("--advise", help="Also plan again to say what would get back under; takes a while.")
     ] = False,
@@ -111,7 +114,70 @@ def gate(  # noqa: PLR0913 (options by name)
     from ..doors.planning import Search
 
     search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=False) if advise else None
-    costs = Costs(actuals=actuals, as_of=as_of, paths=paths, pace=pace)
+    costs = Costs(actuals=actuals, as_of=as_of, paths=paths, pace=pace, forecast=forecast)
     increase = max_increase, against
     code = gate(plan, budget, costs, increase, max_breach_probability, search, style=style.value)
     raise typer.Exit(code)
+
+
+class Beyond(StrEnum):
+    """What a plan is taken to need after its horizon."""
+
+    repeat = "repeat"
+    end = "end"
+
+
+@app.command()
+def commit(  # noqa: PLR0913 (options by name)
+    *,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="HISTORY|SPEC|PLAN",
+            help="Nodes hour by hour or day by day (CSV, Parquet); or a spec, @NAME or a plan.json.",
+        ),
+    ],
+    months: Annotated[
+        int | None, typer.Option(metavar="N", help="Months in view; by default those of the longest commitment, or 12.")
+    ] = None,
+    ladder: Annotated[int, typer.Option(metavar="N", help="Months in which commitments may begin.")] = 12,
+    option: Annotated[list[str] | None, typer.Option(help="Only these commitments (may be repeated).")] = None,
+    risk_weight: Annotated[float, typer.Option(metavar="W", help="Weight of the worst futures' mean cost.")] = 0.0,
+    cvar_level: Annotated[float, typer.Option(metavar="L", help="Worst futures: 0.9 is the worst tenth.")] = 0.9,
+    upfront_max: Annotated[float | None, typer.Option(metavar="USD", help="Cash paid at once, at most.")] = None,
+    hourly_max: Annotated[float | None, typer.Option(metavar="USD", help="New commitments an hour, at most.")] = None,
+    per_account: Annotated[
+        bool, typer.Option("--per-account", help="A commitment covers only the account it is bought in.")
+    ] = False,
+    futures: Annotated[int, typer.Option(metavar="N", help="Futures kept of a history's forecast.")] = 20,
+    paths: Annotated[int, typer.Option(metavar="N", help="Paths drawn, of which they are kept.")] = 200,
+    beyond: Annotated[Beyond, typer.Option(help="After a plan's horizon: go on as in its last weeks, or end.")] = (
+        Beyond.repeat
+    ),
+    overrides: Overrides = None,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Prices as they were on a day, YYYY-MM-DD.")] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds of each search at most.")] = 60.0,
+    gap: Annotated[float, typer.Option(metavar="G", help="Proved gap at which a spec's plan is taken.")] = 0.01,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of paths and searches.")] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write a page, JSON and CSV here.")] = None,
+    limit: Limit = 40,
+    style: Rows = RowFormat.table,
+) -> None:
+    """Say which commitments to buy, when and how many, and what each is worth when demand turns out otherwise.
+
+    Reservations, savings plans and discounts for committed use, on top of those held already (commitments.csv of the
+    overrides). A history is forecast; a spec or plan counts in its scenarios.
+    """
+    from ..doors.committing import View, commit
+    from ..doors.planning import Search
+    from ..reserve.study import Wish
+
+    view = View(
+        months=months, futures=futures, paths=paths, beyond=beyond.value, overrides=overrides, as_of=as_of
+    )  # fmt: skip
+    wish = Wish(
+        options=tuple(option) if option else None, ladder_months=ladder, shared=not per_account,
+        risk_weight=risk_weight, cvar_level=cvar_level, upfront_max_usd=upfront_max, hourly_max_usd=hourly_max,
+    )  # fmt: skip
+    search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=False)
+    raise typer.Exit(commit(source, view, wish, search, out, style.value, limit))

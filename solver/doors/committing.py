@@ -71,12 +71,11 @@ class View:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        ranges = (("months", self.months or LEAST_MONTHS, 120), ("futures", self.futures, 200), ("paths", self.paths, 2000))
+        months = LEAST_MONTHS if self.months is None else self.months
+        ranges = (("months", months, 120), ("futures", self.futures, 200), ("paths", self.paths, 2000))
         for name, value, most in ranges:
             if not 1 <= value <= most:
                 raise InputError(f"{value} {name}", where=f"--{name}", mend=f"1 to {most}")
-        if self.months is not None and self.months < 1:
-            raise InputError(f"{self.months} months", where="--months", mend="1 to 120")
 
     def of(self, catalog: Catalog, pools: Sequence[tuple[str, Pool]], options: Sequence[str] | None) -> int:
         """Months in view for these pools."""
@@ -202,7 +201,7 @@ def show(study: Study, limit: int) -> None:
     console.print(plain_text(portfolio.headline(study), "bold green"))
     for line in (portfolio.regret(study), *study.notes):
         if line:
-            console.print(plain_text(words.sentence(line), "dim"))
+            console.print(plain_text(line, "dim"))
 
 
 def _shown(row: dict[str, Any]) -> dict[str, str]:

@@ -86,8 +86,10 @@ def check_options(catalog: Catalog, options: Sequence[str]) -> None:
     """Refuse options that nobody sells or that cannot be planned."""
     if not options:
         raise InputError("no purchase option is allowed", where="options", mend="name at least one, such as on_demand")
+    from costdata.mechanisms import USD, mechanisms
     from costdata.packaged import options as packaged
 
+    paid_at_once = {m.option for m in mechanisms().values() if m.unit == USD and m.upfront_share}
     kinds = {name: option.kind for name, option in packaged().items()}
     kinds |= dict(zip(catalog.offers.option.tolist(), catalog.offers.kind.tolist(), strict=True))
     for option in options:
@@ -95,6 +97,9 @@ def check_options(catalog: Catalog, options: Sequence[str]) -> None:
         if kinds[option] not in OFFER_KINDS:
             mend = "leave it out; `autoparallel prices` lists what it costs"
             raise InputError(f"{option} is priced, but cannot be planned yet", where="options", mend=mend)
+        if option in paid_at_once:
+            mend = "leave it out; `autoparallel commit` plans what is paid at once for dollars an hour"
+            raise InputError(f"{option} commits to dollars an hour, not to nodes", where="options", mend=mend)
 
 
 def lots(catalog: Catalog, options: Sequence[str], nodes: set[Key], starts: Sequence[datetime.date]) -> list[Lot]:

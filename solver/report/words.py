@@ -64,9 +64,11 @@ def option(name: str) -> str:
         return _OPTIONS[name]
     if "+" in name:
         return sentence(" + ".join(option(part).lower() for part in name.split("+")))
-    if name.startswith("commit_") and name[7:9] in {"6m", "1y", "3y"}:
-        rest = clean(name[9:]).replace("_", " ").strip()
-        return f"{name[7]}-{'month' if name[8] == 'm' else 'year'} commitment" + (f", {rest}" if rest else "")
+    from costdata.packaged import options
+
+    known = options().get(name)
+    if known is not None and known.kind == "commitment":
+        return known.title
     return sentence(clean(name).replace("_", " "))
 
 

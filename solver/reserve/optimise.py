@@ -83,6 +83,7 @@ class _Search:
                 break
             whole = slow or not split
         self._apart(end)
+        self._trim(end)
         futures = self.futures(self.best, [p.cells for p in self.laid.parts])
         return Optimum(quantity=self.best, lower_usd=self.lower, upper_usd=self.upper, future_usd=futures)
 
@@ -135,6 +136,15 @@ class _Search:
             for i, around in enumerate(_around(at, least, most)):
                 heapq.heappush(boxes, (max(bound, found.lower_usd), number * 1000 + i, *around))
         self.lower = max(self.lower, min([self.upper, *(box[0] for box in boxes)]))
+
+    def _trim(self, end: float) -> None:
+        """Leave out, or buy one less of, what over all cells costs more than it saves."""
+        for k in np.flatnonzero(self.best > self.least).tolist():
+            for less in (int(self.best[k] - self.least[k]), 1):
+                if time.monotonic() < end and self.best[k] - less >= self.least[k]:
+                    trial = self.best.copy()
+                    trial[k] -= less
+                    self.consider(trial)
 
     def futures(self, quantity: Array, cells: list[Cells]) -> Array:
         """Dollars of each future, float [S]."""
