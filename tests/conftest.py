@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # tests run side by side: more threads only wait for each other
+    os.environ.setdefault(name, "1")
+
 settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")

@@ -16,14 +16,14 @@ import typer
 from solver import errors
 from solver.cli import app, main
 from solver.doors import guard, screen
-from tests.doors.command import ROOT, refused, run
+from tests.doors.command import ROOT, process, refused, run
 
 COMMANDS = tuple(typer.main.get_group(app).commands)
 
 
 def test_help_names_every_command_and_exit_code() -> None:
     """With and without --help."""
-    for done in (run("--help"), run()):
+    for done in (process("--help"), process()):
         assert done.returncode == 0
         assert done.stderr == ""
         for word in (*COMMANDS, "Exit codes", "infeasible"):
@@ -41,7 +41,7 @@ def test_each_command_has_help(command: str) -> None:
 
 def test_version() -> None:
     """Name and version, one line."""
-    done = run("--version")
+    done = process("--version")
     assert done.returncode == 0
     assert done.stdout.split()[0] == "autoparallel"
     assert len(done.stdout.splitlines()) == 1
@@ -83,7 +83,7 @@ def test_bad_arguments_are_refused_in_one_message(args: tuple[str, ...], named: 
 
 def test_a_near_miss_is_suggested() -> None:
     """As people mistype."""
-    assert "'plan'" in refused(run("plam"))
+    assert "'plan'" in refused(process("plam"))
 
 
 def test_models_as_table_csv_and_json() -> None:
@@ -102,7 +102,7 @@ def test_models_as_table_csv_and_json() -> None:
 def test_piped_tables_have_a_fixed_width_and_no_colour() -> None:
     """Whatever the terminal's variables say."""
     narrow, wide = (
-        run("models", COLUMNS=columns, FORCE_COLOR="1", TERM="xterm-256color").stdout for columns in ("40", "400")
+        process("models", COLUMNS=columns, FORCE_COLOR="1", TERM="xterm-256color").stdout for columns in ("40", "400")
     )
     assert narrow == wide
     assert "\x1b" not in narrow
@@ -111,7 +111,7 @@ def test_piped_tables_have_a_fixed_width_and_no_colour() -> None:
 
 def test_a_stream_that_lacks_a_letter_gets_another() -> None:
     """Latin letters only: no crash."""
-    assert run("models", PYTHONIOENCODING="ascii").returncode == 0
+    assert process("models", PYTHONIOENCODING="ascii").returncode == 0
 
 
 def test_a_broken_pipe_is_quiet() -> None:
