@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # tests run side by side: more threads only wait for each other
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # more threads than cores only wait
     os.environ.setdefault(name, "1")
 
 settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None)
