@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Day = datetime.date
 NAMES = (*SCOPES, "kind")
+INT64 = 2**63
 AT_ONCE = "upfront"  # the kind of line that is paid on one day, in cash
 
 
@@ -74,8 +76,12 @@ class Ledger:
         """The mean of the futures, each line rounded down to a whole micro-dollar, as one future."""
         if len(self.probability) == 1:
             return self
-        mean = sum((p * row for p, row in zip(self.probability, self.micro_usd.astype(object), strict=True)), 0)
-        micro = np.array([[int(x // 1) for x in np.atleast_1d(mean)]], dtype=np.int64)
+        scale = math.lcm(*(p.denominator for p in self.probability))
+        weights = [int(p * scale) for p in self.probability]
+        small = int(np.abs(self.micro_usd).max(initial=0)) * scale < INT64
+        micro = self.micro_usd if small else self.micro_usd.astype(object)
+        mean = (np.array(weights, dtype=micro.dtype) @ micro) // scale
+        micro = mean.astype(np.int64)[None, :]
         return dataclasses.replace(self, micro_usd=micro, probability=(Fraction(1),))
 
     @property

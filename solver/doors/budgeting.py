@@ -33,6 +33,19 @@ class Costs:
     as_of: str | None = None
     paths: Path | None = None
     pace: bool = False
+    forecast: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        given = {
+            "--paths": self.paths is not None, "--pace": self.pace, "--forecast": self.forecast,
+        }  # fmt: skip
+        chosen = [name for name, is_given in given.items() if is_given]
+        if len(chosen) > 1:
+            raise InputError("all say what is to come", where=", ".join(chosen), mend="give one of them")
+        of_actual = [name for name in ("--pace", "--forecast") if given[name]] + ["--as-of"] * (self.as_of is not None)
+        if self.actuals is None and of_actual:
+            raise InputError("is of actual cost", where=of_actual[0], mend="give --actuals, too")
 
 
 def budget(plan: Path, budgets: str, costs: Costs, *, by: str, level: float, fail_on: str, style: str) -> int:
@@ -147,18 +160,13 @@ def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bo
     """All that is known of cost."""
     from ..budget import Book, ledger, read_actuals, read_paths
     from ..budget.limits import check_names, names_of
-    from ..budget.pace import at_pace
 
     budgets = file.budgets
-    if costs.actuals is None and (costs.pace or costs.as_of is not None):
-        where = "--pace" if costs.pace else "--as-of"
-        raise InputError("is of actual cost", where=where, mend="give --actuals, too")
-    if costs.pace and costs.paths is not None:
-        raise InputError("both say what is to come", where="--pace, --paths", mend="give one of them")
     check_names(file, plan)
     known = names_of(plan) if budgets.unknown == "error" else None
     view = budgets.accounting or plan.accounting
-    wanted = futures and costs.paths is None and not costs.pace and _uncertain(plan)
+    own = costs.paths is None and not costs.pace and not costs.forecast
+    wanted = futures and own and _uncertain(plan)
     problem = _problem(plan, path) if wanted or view != plan.accounting else None
     planned = ledger(plan, projects=budgets.project_of, accounting=view, problem=problem)
     may_be: Ledger | None = None
@@ -168,10 +176,21 @@ def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bo
     elif wanted and problem is not None:
         may_be = ledger(plan, projects=budgets.project_of, accounting=view, problem=problem, futures=True)
     spent = None if costs.actuals is None else read_actuals(costs.actuals, budgets, _day(costs.as_of), known)
-    if costs.pace and spent is not None:
-        may_be = at_pace(planned, spent)
+    if spent is not None and (costs.pace or costs.forecast):
+        may_be = _rest(planned, spent, costs)
         planned = may_be.expected()
     return Book(planned=planned, actual=spent, futures=may_be)
+
+
+def _rest(planned: Ledger, spent: Ledger, costs: Costs) -> Ledger:
+    """What is to come, from what was spent."""
+    if costs.pace:
+        from ..budget import at_pace
+
+        return at_pace(planned, spent)
+    from ..budget.ahead import ahead
+
+    return ahead(planned, spent)
 
 
 def _uncertain(plan: Plan) -> bool:

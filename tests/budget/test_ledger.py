@@ -54,14 +54,14 @@ def test_months_at_the_ends_of_a_horizon_are_cut() -> None:
 
 
 def test_a_payment_in_cash_falls_due_on_the_day_its_commitment_starts() -> None:
-    """900 dollars of two commitments that start on 1 and 20 January, two nodes and one: 600 and 300; rent accrues."""
+    """900 dollars of commitments that start on 1 and 20 January, two nodes and one: 600 and 300; rent accrues."""
     lines = [
         ("upfront", "aws", "us", "big", "commit_1y", "chat", "web", "2027-01", 900 * USD),
         ("compute", "aws", "us", "big", "commit_1y", "chat", "web", "2027-01", 310 * USD),
     ]
     bought = [
         (3, "aws", "us", "big", "commit_1y", "commitment", -1, nodes, day, 8760)
-        for nodes, day in ((2, "2027-01-01"), (1, "2027-01-20"))
+        for nodes, day in ((1, "2027-01-01"), (1, "2027-01-20"), (1, "2027-01-01"))
     ]
     plan = dataclasses.replace(
         make_small_plan(), accounting="cash", periods=("2027-01",), purchases=Table.from_records(PURCHASES, bought),
