@@ -49,6 +49,13 @@ def test_the_estimate_is_what_was_spent_and_what_is_planned_from_then_on(tmp_pat
     assert (found.lower, found.probability) == (None, None)
 
 
+def test_an_amount_is_used_up_when_more_than_it_is_spent() -> None:
+    """5,900 dollars are spent by the end of February, 9,000 by the end of the quarter: not more than that."""
+    book = book_of(QUARTER, months=3)
+    for amount, day in ((5900, date(2027, 3, 1)), (5899.99, date(2027, 2, 28)), (9000, None), (0, date(2027, 1, 1))):
+        assert standings(one(amount, period="quarter"), book)[0].exhausted == day
+
+
 def test_days_that_nothing_is_known_of_shrink_the_budget(tmp_path: Path) -> None:
     """Of a year, the plan and the actual cost before it know 181 days: 181/365 of the amount are allowed."""
     file = one(36_500, period="year")
