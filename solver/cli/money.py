@@ -41,6 +41,9 @@ class Part(StrEnum):
 Actuals = Annotated[
     Path | None, typer.Option(metavar="CSV", help="What was spent: period, amount, and team, workload, provider.")
 ]
+Bills = Annotated[
+    list[Path] | None, typer.Option(metavar="BILL", help="What was spent: a bill in FOCUS (may be repeated).")
+]
 AsOf = Annotated[
     str | None, typer.Option(metavar="DAY", help="Actuals are whole until this day; by default all of their periods.")
 ]
@@ -59,6 +62,7 @@ def budget(  # noqa: PLR0913 (options by name)
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan.json, or the folder it is in.")],
     budgets: Annotated[str, typer.Argument(metavar="BUDGETS", help="A file of budgets, or dollars: 40000/month.")],
     actuals: Actuals = None,
+    bill: Bills = None,
     as_of: AsOf = None,
     paths: Paths = None,
     pace: Pace = False,
@@ -74,7 +78,9 @@ def budget(  # noqa: PLR0913 (options by name)
     """
     from ..doors.budgeting import Costs, budget
 
-    costs = Costs(actuals=actuals, as_of=as_of, paths=paths, pace=pace, forecast=forecast)
+    costs = Costs(
+        actuals=actuals, bills=tuple(bill or ()), as_of=as_of, paths=paths, pace=pace, forecast=forecast
+    )  # fmt: skip
     code = budget(plan, budgets, costs, by=by.value, level=level, fail_on=fail_on.value, style=style.value)
     raise typer.Exit(code)
 
@@ -94,6 +100,7 @@ def gate(  # noqa: PLR0913 (options by name)
         float | None, typer.Option(metavar="P", help="How likely a breach of each budget may be.")
     ] = None,
     actuals: Actuals = None,
+    bill: Bills = None,
     as_of: AsOf = None,
     paths: Paths = None,
     pace: Pace = False,
@@ -114,7 +121,9 @@ def gate(  # noqa: PLR0913 (options by name)
     from ..doors.planning import Search
 
     search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=False) if advise else None
-    costs = Costs(actuals=actuals, as_of=as_of, paths=paths, pace=pace, forecast=forecast)
+    costs = Costs(
+        actuals=actuals, bills=tuple(bill or ()), as_of=as_of, paths=paths, pace=pace, forecast=forecast
+    )  # fmt: skip
     increase = max_increase, against
     code = gate(plan, budget, costs, increase, max_breach_probability, search, style=style.value)
     raise typer.Exit(code)
@@ -142,6 +151,10 @@ def commit(  # noqa: PLR0913 (options by name)
     ] = None,
     ladder: Annotated[int, typer.Option(metavar="N", help="Months in which commitments may begin.")] = 12,
     option: Annotated[list[str] | None, typer.Option(help="Only these commitments (may be repeated).")] = None,
+    block: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIRST:END", help="Days of a capacity block that may be bought (may be repeated)."),
+    ] = None,
     risk_weight: Annotated[float, typer.Option(metavar="W", help="Weight of the worst futures' mean cost.")] = 0.0,
     cvar_level: Annotated[float, typer.Option(metavar="L", help="Worst futures: 0.9 is the worst tenth.")] = 0.9,
     upfront_max: Annotated[float | None, typer.Option(metavar="USD", help="Cash paid at once, at most.")] = None,
@@ -168,7 +181,7 @@ def commit(  # noqa: PLR0913 (options by name)
     Reservations, savings plans and discounts for committed use, on top of those held already (commitments.csv of the
     overrides). A history is forecast; a spec or plan counts in its scenarios.
     """
-    from ..doors.committing import View, commit
+    from ..doors.committing import View, commit, windows
     from ..doors.planning import Search
     from ..reserve.study import Wish
 
@@ -178,6 +191,7 @@ def commit(  # noqa: PLR0913 (options by name)
     wish = Wish(
         options=tuple(option) if option else None, ladder_months=ladder, shared=not per_account,
         risk_weight=risk_weight, cvar_level=cvar_level, upfront_max_usd=upfront_max, hourly_max_usd=hourly_max,
+        windows=windows(block or ()),
     )  # fmt: skip
     search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=False)
     raise typer.Exit(commit(source, view, wish, search, out, style.value, limit))

@@ -106,6 +106,21 @@ def commit(source: str, view: View, wish: Wish, search: Search, out: Path | None
     return 0
 
 
+def windows(texts: Sequence[str]) -> tuple[tuple[datetime.date, datetime.date], ...]:
+    """Days of capacity blocks: "2027-03-01:2027-03-15", the second the day after the last."""
+    import datetime
+
+    made = []
+    for text in texts:
+        first, _, last = text.partition(":")
+        try:
+            made.append((datetime.date.fromisoformat(first), datetime.date.fromisoformat(last)))
+        except ValueError:
+            mend = "write FIRST:END as YYYY-MM-DD:YYYY-MM-DD"
+            raise InputError(f"{text!r:.60} is no window", where="--block", mend=mend) from None
+    return tuple(made)
+
+
 def _catalog(as_of: str | None, overrides: str | Path | None) -> Catalog:
     import costdata
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from costdata import blocks as capacity_blocks
 from costdata import mechanisms
 from costdata.errors import DataError
 from costdata.schema import OwnedCommitment, SpendCommitment
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from costdata.mechanisms import Mechanism
 
 Pool = tuple[str, str, str]  # provider, region, node
+BLOCK, BLOCK_ORDER = "capacity_block", 5  # what runs in a block is its own, before any reservation
 Row = dict[str, Any]
 
 
@@ -88,6 +90,7 @@ def choices(
     options: Sequence[str] | None = None,
     starts: Sequence[datetime.date] = (),
     shared: bool = True,
+    windows: Sequence[tuple[datetime.date, datetime.date]] = (),
 ) -> Choices:
     """Everything that can be committed to for these pools, and what is owned already.
 
@@ -98,6 +101,7 @@ def choices(
         options: commitments that may be bought; None: all that are offered. What is owned counts in any case.
         starts: days on which they may begin; by default the first. Days on which owned ones end are added.
         shared: whether a commitment covers the usage of all accounts, or only of the one it is bought in.
+        windows: first days, and days after the last, of capacity blocks that may be bought.
     """
     names = list(zip(pools.provider.tolist(), pools.region.tolist(), pools.node.tolist(), strict=True))
     owned = list(_owned(catalog, pools, names, start, shared=shared))
@@ -117,7 +121,47 @@ def choices(
                         {**lot, "account": account, "buyer": account}
                         for lot in lots(how, catalog, names, mine, prices, sorted(days), start)
                     ]
-    return Choices.of(rows, len(names))
+    return Choices.of([*rows, *blocks(catalog, pools, start, windows)], len(names))
+
+
+def blocks(
+    catalog: Catalog, pools: Pools, start: datetime.date, windows: Sequence[tuple[datetime.date, datetime.date]]
+) -> list[Row]:
+    """Capacity blocks in these windows (first day, day after the last), at the listed price, paid at once.
+
+    Raises:
+        InputError: a window in which no provider of the pools sells a block.
+    """
+    names = list(zip(pools.provider.tolist(), pools.region.tolist(), pools.node.tolist(), strict=True))
+    prices, made = _prices(catalog, [BLOCK]), list[Row]()
+    for first, last in windows:
+        days, where = (last - first).days, f"block {first}:{last}"
+        if first < start:
+            raise InputError("begins before the usage does", where=where, mend=f"{start} or later")
+        lots = [
+            (q, prices[*pool, BLOCK], capacity_blocks.of(pool[0], days))
+            for q, pool in enumerate(names)
+            if (*pool, BLOCK) in prices
+        ]
+        if not any(sizes for _, _, sizes in lots):
+            mend = "1 to 14 days, or weeks up to 182 days; autoparallel prices --option capacity_block lists where"
+            raise InputError(f"no capacity block of {days} days is sold for any pool", where=where, mend=mend)
+        for q, offer, sizes in lots:
+            if sizes is not None:
+                takes = [0] * len(names)
+                takes[q] = 1
+                made.append(
+                    {
+                        "option": BLOCK, "title": f"Capacity block until {last}", "where": "/".join(names[q]),
+                        "account": pools.account[q], "buyer": pools.account[q], "unit": "node", "order": BLOCK_ORDER,
+                        "capacity": 1, "takes": takes, "micro_usd_per_hour": 0,
+                        "upfront_micro_usd": offer.hour * days * HOURS_A_DAY, "owned": 0,
+                        "first_hour": (first - start).days * HOURS_A_DAY,
+                        "last_hour": (last - start).days * HOURS_A_DAY, "most": sizes.most_nodes_in_all,
+                        "source": offer.source, "ends": last,
+                    }
+                )  # fmt: skip
+    return made
 
 
 def _commitments(catalog: Catalog) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class Wish:
     cvar_level: float = 0.9
     upfront_max_usd: float | None = None
     hourly_max_usd: float | None = None
+    windows: tuple[tuple[datetime.date, datetime.date], ...] = ()  # of capacity blocks: first day, day after the last
 
     def __post_init__(self) -> None:
         """Check every field; NaN is in no range."""
@@ -52,6 +54,10 @@ class Wish:
             raise InputError(f"{self.risk_weight} is no weight", where="risk weight", mend="0 to 1")
         if not 0 <= self.cvar_level < 1:
             raise InputError(f"{self.cvar_level} is no level", where="cvar level", mend="0 to below 1, such as 0.9")
+        for first, last in self.windows:
+            if first >= last:
+                mend = "write FIRST:END, END the day after the last"
+                raise InputError(f"{first}:{last} is no window", where="capacity block", mend=mend)
         for name in ("upfront_max_usd", "hourly_max_usd"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1e12:  # noqa: PLR2004
@@ -131,8 +137,9 @@ def study(
     priced = pools_of(catalog, pools)
     starts = [day for m in range(wish.ladder_months) if (day := add_months(usage.start, m)) < usage.day_of(usage.hours)]
     offered = choices(
-        catalog, priced, usage.start, options=_known(catalog, wish.options), starts=starts, shared=wish.shared
-    )
+        catalog, priced, usage.start, options=_known(catalog, wish.options), starts=starts, shared=wish.shared,
+        windows=wish.windows,
+    )  # fmt: skip
     reserve = Reserve(pools=priced, usage=usage, choices=offered, aim=wish.aim)
     portfolio = commit(reserve, gap=gap, time_limit_s=time_limit_s)
     left = max(1.0, time_limit_s - (time.monotonic() - begun))

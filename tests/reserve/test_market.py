@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import costdata
 from solver.errors import InputError
+from solver.reserve import Reserve, Usage, commit
 from solver.reserve.market import choices, pools_of
 from solver.reserve.nouns import Choices
 
@@ -141,3 +144,40 @@ def test_what_is_held_counts_and_may_be_renewed(tmp_path: Path) -> None:
     ]
     assert (held[1]["capacity"], held[1]["takes"]) == (5_000_000, [4_000_000])
     assert [r["first_hour"] for r in made if not r["owned"]] == [0, 59 * 24, 151 * 24]
+
+
+def test_capacity_blocks_are_paid_at_once_for_their_days(catalog: costdata.Catalog) -> None:
+    """Two weeks of p5.48xlarge in ap-northeast-1 at $37.76 an hour are 336 × $37.76; 256 nodes at most."""
+    pools = pools_of(catalog, [("", ("aws", "ap-northeast-1", "p5.48xlarge"))])
+    window = (datetime.date(2027, 3, 1), datetime.date(2027, 3, 15))
+    made = choices(catalog, pools, START, options=[], windows=[window])
+    (row,) = rows(made)
+    assert (row["upfront_micro_usd"], row["micro_usd_per_hour"]) == (336 * 37_760_000, 0)
+    assert (row["first_hour"], row["last_hour"]) == (59 * 24, 73 * 24)
+    assert made.most.tolist() == [256]
+
+
+@pytest.mark.parametrize(("days", "sold"), [(1, True), (14, True), (15, False), (21, True), (182, True), (189, False)])
+def test_lengths_of_capacity_blocks(catalog: costdata.Catalog, days: int, sold: bool) -> None:
+    """AWS User Guide: by the day up to 14 days, by the week up to 182."""
+    pools = pools_of(catalog, [("", ("aws", "ap-northeast-1", "p5.48xlarge"))])
+    window = (START, START + datetime.timedelta(days=days))
+    if sold:
+        assert len(choices(catalog, pools, START, options=[], windows=[window])) == 1
+    else:
+        with pytest.raises(InputError, match=f"no capacity block of {days} days"):
+            choices(catalog, pools, START, options=[], windows=[window])
+
+
+def test_a_block_carries_a_peak(catalog: costdata.Catalog) -> None:
+    """Ten nodes for two weeks, two else: all ten run in a block at $37.76 an hour, less than $68.80 on demand."""
+    pools = pools_of(catalog, [("", ("aws", "ap-northeast-1", "p5.48xlarge"))])
+    nodes = np.full((1, 60 * 24, 1), 2)
+    nodes[:, 14 * 24 : 28 * 24] = 10
+    usage = Usage(start=START, nodes=nodes, probability=(Fraction(1),))
+    window = (START + datetime.timedelta(days=14), START + datetime.timedelta(days=28))
+    reserve = Reserve(pools=pools, usage=usage, choices=choices(catalog, pools, START, options=[], windows=[window]))
+    found = commit(reserve)
+    assert found.quantity.tolist() == [10]
+    hours = 14 * 24
+    assert found.cost_micro_usd == (Fraction(46 * 24 * 2 * 68_800_000 + hours * 10 * 37_760_000),)
