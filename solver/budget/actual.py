@@ -52,7 +52,7 @@ def read_actuals(
     """
     rows = _read(path, budgets, known)
     start = min(row["period"][0] for row in rows)
-    return _ledger(rows, budgets, (start, as_of or max(row["period"][1] for row in rows)))
+    return ledger_of(rows, budgets, (start, as_of or max(row["period"][1] for row in rows)))
 
 
 def read_paths(
@@ -73,7 +73,7 @@ def read_paths(
         raise InputError(f"holds {len(names)} paths: too few for an interval", where=name, mend=mend)
     _whole(rows, planned, name)
     inside = [r for r in rows if r["period"][0] < planned.end and r["period"][1] > planned.start]
-    made = _ledger(inside, budgets, (planned.start, planned.end))
+    made = ledger_of(inside, budgets, (planned.start, planned.end))
     futures = np.zeros((len(names), len(inside)), dtype=np.int64)
     futures[[names.index(row["path"]) for row in inside], range(len(inside))] = made.micro_usd[0]
     chance = Fraction(1, len(names))
@@ -112,7 +112,7 @@ def _read(
     return rows
 
 
-def _ledger(rows: list[Row], budgets: Budgets, days: tuple[Day, Day]) -> Ledger:
+def ledger_of(rows: list[Row], budgets: Budgets, days: tuple[Day, Day]) -> Ledger:
     """One future; periods are cut to the days, and all of their cost is in what is left of them."""
     start, end = days
     first = []

@@ -30,6 +30,7 @@ class Costs:
     """Where cost beside the plan's comes from."""
 
     actuals: Path | None = None
+    bills: tuple[Path, ...] = ()
     as_of: str | None = None
     paths: Path | None = None
     pace: bool = False
@@ -44,8 +45,10 @@ class Costs:
         if len(chosen) > 1:
             raise InputError("all say what is to come", where=", ".join(chosen), mend="give one of them")
         of_actual = [name for name in ("--pace", "--forecast") if given[name]] + ["--as-of"] * (self.as_of is not None)
-        if self.actuals is None and of_actual:
-            raise InputError("is of actual cost", where=of_actual[0], mend="give --actuals, too")
+        if self.actuals is None and not self.bills and of_actual:
+            raise InputError("is of actual cost", where=of_actual[0], mend="give --actuals or --bill, too")
+        if self.actuals is not None and self.bills:
+            raise InputError("both say what was spent", where="--actuals, --bill", mend="give one of them")
 
 
 def budget(plan: Path, budgets: str, costs: Costs, *, by: str, level: float, fail_on: str, style: str) -> int:
@@ -158,7 +161,7 @@ def _budgets(source: str) -> BudgetFile:
 
 def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bool) -> Book:
     """All that is known of cost."""
-    from ..budget import Book, ledger, read_actuals, read_paths
+    from ..budget import Book, ledger, read_paths
     from ..budget.limits import check_names, names_of
 
     budgets = file.budgets
@@ -175,11 +178,27 @@ def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bo
         planned = may_be.expected()
     elif wanted and problem is not None:
         may_be = ledger(plan, projects=budgets.project_of, accounting=view, problem=problem, futures=True)
-    spent = None if costs.actuals is None else read_actuals(costs.actuals, budgets, _day(costs.as_of), known)
+    spent = _spent(file, plan, costs, known)
     if spent is not None and (costs.pace or costs.forecast):
         may_be = _rest(planned, spent, costs)
         planned = may_be.expected()
     return Book(planned=planned, actual=spent, futures=may_be)
+
+
+def _spent(file: BudgetFile, plan: Plan, costs: Costs, known: dict[str, set[str]] | None) -> Ledger | None:
+    """What was spent, from a table or a bill."""
+    budgets = file.budgets
+    if costs.bills:
+        from ..actuals import Matching, read_bill
+        from ..budget.billed import from_bill
+
+        bill = read_bill(list(costs.bills), matching=Matching().for_plan(plan), grain="day")
+        return from_bill(bill, budgets, budgets.accounting or plan.accounting, _day(costs.as_of))
+    if costs.actuals is None:
+        return None
+    from ..budget import read_actuals
+
+    return read_actuals(costs.actuals, budgets, _day(costs.as_of), known)
 
 
 def _rest(planned: Ledger, spent: Ledger, costs: Costs) -> Ledger:

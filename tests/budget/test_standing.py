@@ -118,6 +118,8 @@ def test_alerts_go_off_above_their_threshold(tmp_path: Path) -> None:
         (found,) = standings(file, book)
         assert [(a.of, a.at_percent) for a in found.alerts] == wanted
         assert found.severity == "warning"
+    exact = standings(one(9000, period="quarter"), book_of(QUARTER, months=3))[0]
+    assert (exact.estimate, exact.alerts) == (9000 * USD, ())  # at 100 % of the forecast, and not above it
     book = spent(tmp_path, "period,amount\n2027-01,10000.01\n", file)
     assert standings(file, book)[0].severity == "critical"
     budgets = dataclasses.replace(file.budgets, alerts=(Alert(at_percent=0.1, severity="info"),))

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from solver.actuals import export_plan
 from solver.doors.budgeting import Costs, gate
 from solver.errors import InputError
 from solver.report.json import to_json
 from tests.budget.plans import plan_of
-from tests.doors.command import run
+from tests.doors.command import refused, run
 from tests.doors.small import USD
 
 ROWS = [("2027-01", "web", "chat", "aws", 300 * USD), ("2027-02", "lab", "run", "gcp", 100 * USD)]
@@ -75,6 +76,36 @@ def test_where_budgets_stand(folder: Path) -> None:
     assert sum(p["micro_usd"] for p in told["parts"]) == 400 * USD
 
 
+def test_what_is_to_come_may_be_told_otherwise(folder: Path) -> None:
+    """Paths, the pace of past months, a forecast of days, and a bill instead of a table."""
+    paths = [f"{k},2027-0{m},{100 * m + k}" for k in range(20) for m in (1, 2)]
+    (folder / "paths.csv").write_text("\n".join(["path,period,amount", *paths, ""]), encoding="utf-8")
+    done = run(
+        "gate", "plan.json", "--budget", "305", "--paths", "paths.csv", "--max-breach-probability", "0.8", cwd=folder
+    )
+    # 300 + 2 k dollars: above 305 for k from 3 to 19, 17 of 20; 319 is the mean
+    assert "OVER  budget (all), plan: $319.00 planned, $305.00 allowed, over by $14.00" in done.stdout
+    assert "probability 0.85, 0.8 allowed" in done.stdout
+    days = [f"2027-01-{d:02d},web,chat,10" for d in range(1, 31)]
+    (folder / "days.csv").write_text("\n".join(["period,team,workload,amount", *days, ""]), encoding="utf-8")
+    told = run(
+        *("budget", "plan.json", "2000", "--actuals", "days.csv", "--forecast", "--format", "json"), cwd=folder
+    )  # fmt: skip
+    (found,) = json.loads(told.stdout)["standings"]
+    assert float(found["estimate_usd"]) == pytest.approx(590, rel=0.02)  # ten dollars on each of 59 days
+    assert "paths of a forecast of 30 days" in json.loads(told.stdout)["basis"]
+    slow = run("budget", "plan.json", "2000", "--actuals", "days.csv", "--pace", cwd=folder)
+    assert "0 whole months were planned and spent" in refused(slow)
+    plan, out = plan_of(ROWS, months=2), folder / "bill.csv"
+    export_plan(plan, out)
+    billed = run("budget", "plan.json", "budgets.yaml", "--bill", "bill.csv", "--format", "json", cwd=folder)
+    assert [s["spent_usd"] for s in json.loads(billed.stdout)["standings"]] == [
+        "300.000000",
+        "100.000000",
+        "300.000000",
+    ]
+
+
 @pytest.mark.parametrize(
     ("budgets", "costs", "increase", "most_probable", "said"),
     [
@@ -82,7 +113,8 @@ def test_where_budgets_stand(folder: Path) -> None:
         ("5", {}, ("5%", None), None, "--max-increase, --against: one without the other"),
         ("5", {}, (None, None), 0.1, "only one future"),
         ("5", {}, (None, None), 1.5, "a share from 0 to 1"),
-        ("5", {"as_of": "2027-02-01"}, (None, None), None, "give --actuals, too"),
+        ("5", {"as_of": "2027-02-01"}, (None, None), None, "give --actuals or --bill, too"),
+        ("5", {"pace": True, "forecast": True}, (None, None), None, "give one of them"),
         ("5", {"actuals": Path("budgets.yaml")}, (None, None), None, "unknown column"),
         (None, {}, (None, None), None, "no limit is given"),
     ],
