@@ -159,6 +159,9 @@ def commit(  # noqa: PLR0913 (options by name)
     cvar_level: Annotated[float, typer.Option(metavar="L", help="Worst futures: 0.9 is the worst tenth.")] = 0.9,
     upfront_max: Annotated[float | None, typer.Option(metavar="USD", help="Cash paid at once, at most.")] = None,
     hourly_max: Annotated[float | None, typer.Option(metavar="USD", help="New commitments an hour, at most.")] = None,
+    discount_rate: Annotated[
+        float, typer.Option(metavar="R", help="Yearly rate of the purchases' present values, 0.08 is 8 %.")
+    ] = 0.0,
     per_account: Annotated[
         bool, typer.Option("--per-account", help="A commitment covers only the account it is bought in.")
     ] = False,
@@ -191,6 +194,7 @@ def commit(  # noqa: PLR0913 (options by name)
     wish = Wish(
         options=tuple(option) if option else None, ladder_months=ladder, shared=not per_account,
         risk_weight=risk_weight, cvar_level=cvar_level, upfront_max_usd=upfront_max, hourly_max_usd=hourly_max,
+        discount_rate=discount_rate,
         windows=windows(block or ()),
     )  # fmt: skip
     search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=False)

@@ -61,6 +61,8 @@ def purchases(study: Study) -> list[dict[str, str]]:
             "break_even": "–" if r["break_even"] is None else words.percent(100 * r["break_even"], 0),
             "under_use": "–" if r["under_use"] is None else words.percent(100 * r["under_use"], 0),
             "payback": r["payback"] or "not in view",
+            "npv": usd(r["npv_usd"] * 1e6),
+            "irr": "–" if r["irr"] is None else words.percent(100 * r["irr"]),
         }
         for r in study.portfolio.purchases.records()
     ]

@@ -22,25 +22,30 @@ Array = np.ndarray[Any, np.dtype[Any]]
 FACTORS = (Fraction(1, 2), Fraction(4, 5), Fraction(1), Fraction(6, 5), Fraction(3, 2))
 
 
-def commit(reserve: Reserve, *, gap: float = 1e-4, time_limit_s: float = 60.0) -> Portfolio:
+def commit(
+    reserve: Reserve, *, gap: float = 1e-4, time_limit_s: float = 60.0, discount_rate: Fraction = Fraction(0)
+) -> Portfolio:
     """The cheapest commitments of a problem, recomputed by a checker that never saw a solver.
 
     Args:
         reserve: pools, usage in several futures, what can be committed to, aim.
         gap: proved gap at which the search ends.
         time_limit_s: seconds after which it ends with the best found, and the bound known.
+        discount_rate: yearly, of the purchases' present values.
 
     Raises:
         CheckError: the portfolio failed its check; a fault of this package.
     """
     found = optimum(reserve, gap=gap, time_limit_s=time_limit_s)
-    portfolio = priced(reserve, found.quantity, lower_usd=found.lower_usd)
+    portfolio = priced(reserve, found.quantity, lower_usd=found.lower_usd, discount_rate=discount_rate)
     if wrong := check(reserve, portfolio):
         raise CheckError("; ".join(wrong[:3]), where="commitments", mend="report the history")
     return portfolio
 
 
-def priced(reserve: Reserve, quantity: Array, *, lower_usd: float = -math.inf) -> Portfolio:
+def priced(
+    reserve: Reserve, quantity: Array, *, lower_usd: float = -math.inf, discount_rate: Fraction = Fraction(0)
+) -> Portfolio:
     """A portfolio of given quantities, with what it costs and is worth."""
     from .nouns import Portfolio
 
@@ -57,7 +62,7 @@ def priced(reserve: Reserve, quantity: Array, *, lower_usd: float = -math.inf) -
         on_demand_micro_usd=tuple(cost(reserve, reserve.choices.owned)),
         lower_micro_usd=max(0, lower),
         upper_micro_usd=upper,
-        purchases=worth.purchases(reserve, quantity, done),
+        purchases=worth.purchases(reserve, quantity, done, discount_rate),
         inventory=worth.inventory(reserve, quantity, done),
         months=worth.months(reserve, quantity, total, left),
     )

@@ -44,6 +44,7 @@ class Wish:
     cvar_level: float = 0.9
     upfront_max_usd: float | None = None
     hourly_max_usd: float | None = None
+    discount_rate: float = 0.0  # a year, of present values
     windows: tuple[tuple[datetime.date, datetime.date], ...] = ()  # of capacity blocks: first day, day after the last
 
     def __post_init__(self) -> None:
@@ -54,6 +55,8 @@ class Wish:
             raise InputError(f"{self.risk_weight} is no weight", where="risk weight", mend="0 to 1")
         if not 0 <= self.cvar_level < 1:
             raise InputError(f"{self.cvar_level} is no level", where="cvar level", mend="0 to below 1, such as 0.9")
+        if not -1 < self.discount_rate <= 10:  # noqa: PLR2004 (1,000 %)
+            raise InputError(f"{self.discount_rate} a year", where="discount rate", mend="0.08 is 8 %")
         for first, last in self.windows:
             if first >= last:
                 mend = "write FIRST:END, END the day after the last"
@@ -141,7 +144,7 @@ def study(
         windows=wish.windows,
     )  # fmt: skip
     reserve = Reserve(pools=priced, usage=usage, choices=offered, aim=wish.aim)
-    portfolio = commit(reserve, gap=gap, time_limit_s=time_limit_s)
+    portfolio = commit(reserve, gap=gap, time_limit_s=time_limit_s, discount_rate=exact(wish.discount_rate))
     left = max(1.0, time_limit_s - (time.monotonic() - begun))
     several = len(usage.probability) > 1
     return Study(

@@ -6,12 +6,15 @@ import datetime
 import itertools
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..money import apportion
+from .. import finance
+from ..errors import InputError
+from ..money import apportion, to_usd
 from ..table import Table
 from .cells import Laid, applied, cost_of, laid_out
 from .check import fees, month_edges
@@ -23,7 +26,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 PURCHASES = (
     *("option", "title", "where", "buyer", "starts", "ends", "quantity", "unit", "renews"),
     *("micro_usd_per_hour", "upfront_micro_usd", "cost_micro_usd", "saved_usd", "utilisation"),
-    *("break_even", "under_use", "payback", "worth_usd", "source"),
+    *("break_even", "under_use", "payback", "npv_usd", "irr", "worth_usd", "source"),
 )
 INVENTORY = ("option", "where", "account", "ends", "quantity", "unit", "utilisation", "renewed", "let_go")
 MONTHS = (
@@ -77,8 +80,8 @@ def _first_used(reserve: Reserve, rows: Array) -> list[int]:
     return sorted(rows.tolist(), key=lambda k: (not c.owned[k], int(c.first_hour[k]), k))
 
 
-def purchases(reserve: Reserve, quantity: Array, done: Account) -> Table:
-    """What to buy, in order of its first day: see PURCHASES."""
+def purchases(reserve: Reserve, quantity: Array, done: Account, discount_rate: Fraction = Fraction(0)) -> Table:
+    """What to buy, in order of its first day: see PURCHASES. Present values are at a yearly rate, on its first day."""
     c, fixed = reserve.choices, reserve.fixed_micro_usd
     bought = [k for k in np.flatnonzero(quantity).tolist() if not c.owned[k]]
     bought.sort(key=lambda k: (int(c.first_hour[k]), c.where[k], c.option[k]))
@@ -91,7 +94,9 @@ def purchases(reserve: Reserve, quantity: Array, done: Account) -> Table:
         what = (c.option[k], c.title[k], c.where[k], c.buyer[k], starts, ends, x, c.unit[k])
         money = (hour, once, round(x * fixed[k]), float(done.saved_usd[k].sum()))
         chance = None if even is None else float(probability[used < even].sum())
-        use = (float(probability @ used), even, chance, payback(reserve, k, x, done), _worth(laid, quantity, k))
+        cash = flows(reserve, k, x, done)
+        value = (payback(cash), float(finance.npv(discount_rate, cash)), _returns(cash), _worth(laid, quantity, k))
+        use = (float(probability @ used), even, chance, *value)
         rows.append((*what, _renews(reserve, k, quantity), *money, *use, c.source[k]))
     return Table.from_records(PURCHASES, rows)
 
@@ -108,16 +113,32 @@ def break_even(reserve: Reserve, k: int) -> float | None:
     return rate / max(worth) if worth and max(worth) > 0 else None
 
 
-def payback(reserve: Reserve, k: int, quantity: int, done: Account) -> str:
-    """The month by whose end what it has saved is more than what has been paid for it in cash, "" if none is in view.
+def flows(reserve: Reserve, k: int, quantity: int, done: Account) -> list[tuple[datetime.date, Decimal]]:
+    """Cash of a purchase: what is paid on its first day, and what each month saves beyond its fees, when it is over."""
+    c, u = reserve.choices, reserve.usage
+    made = [(u.day_of(c.first_hour[k]), -to_usd(quantity * int(c.upfront_micro_usd[k])))]
+    ends = [*done.months[1:], u.day_of(u.hours)]
+    for day, hours, saved in zip(ends, done.force[k].tolist(), done.saved_usd[k].tolist(), strict=True):
+        if hours:
+            fee = round(hours) * quantity * int(c.micro_usd_per_hour[k])
+            made.append((day, to_usd(round(saved * 1e6) - fee)))
+    return made
 
-    "2027-04"; a later shortfall is not looked for.
-    """
-    c = reserve.choices
-    paid = quantity * int(c.upfront_micro_usd[k]) / 1e6
-    balance = -paid + np.cumsum(done.saved_usd[k] - done.force[k] * quantity * int(c.micro_usd_per_hour[k]) / 1e6)
-    reached = np.flatnonzero((balance >= 0) & (np.cumsum(done.force[k]) > 0))
-    return done.months[reached[0]].strftime("%Y-%m") if len(reached) else ""
+
+def payback(cash: list[tuple[datetime.date, Decimal]]) -> str:
+    """The month by whose end, and from then on, it has saved more than was paid for it; "" if none is in view."""
+    day = finance.payback(cash)
+    if day is None:
+        return ""
+    return f"{day if day == cash[0][0] else day - datetime.timedelta(days=1):%Y-%m}"
+
+
+def _returns(cash: list[tuple[datetime.date, Decimal]]) -> float | None:
+    """The yearly rate of return; None where nothing is paid upfront, or where there is no one rate."""
+    try:
+        return finance.irr(cash) if cash[0][1] else None
+    except InputError:
+        return None
 
 
 def _worth(laid: Laid, quantity: Array, k: int) -> float:

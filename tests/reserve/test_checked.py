@@ -37,6 +37,9 @@ def test_a_portfolio_by_hand() -> None:
     assert bought["utilisation"] == pytest.approx(0.5)
     assert bought["break_even"] == pytest.approx(0.45)  # $4.50 of $10
     assert bought["worth_usd"] == pytest.approx(0.5 * 720)
+    # $720 on the first day; 360 hours at $10 less 720 at $3.50 when the 30 days are over
+    assert bought["npv_usd"] == pytest.approx(-720 + 1080)
+    assert bought["irr"] == pytest.approx((1080 / 720) ** (365 / 30) - 1)
     assert bought["payback"] == "2027-01"  # $720 at once; each of 360 hours by day saves $10, each of 720 costs $3.50
     month = found.months.to_frame()
     assert month["cash_micro_usd"].sum() == (720 + 13.5 * 720) * 1_000_000
