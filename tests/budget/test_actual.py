@@ -71,6 +71,7 @@ def test_cost_without_a_team_is_told(tmp_path: Path) -> None:
         ("period,amount,team\n2027-01,1,wob\n", "actual.csv, row 2, column team: the plan has no team 'wob' (did you"),
         ("period,amount,team\n2027-01,1,=web\n", "looks like a formula"),
         ("period,amount\n2027-05,1\n", "2027-05-01 is not before 2027-04-01"),
+        ("period,amount\n2027-04-01,1\n", "2027-04-01 is not before 2027-04-01 (give a later --as-of"),
     ],
 )
 def test_each_fault_names_row_column_and_mend(tmp_path: Path, text: str, said: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from xml.etree import ElementTree as Xml
@@ -128,6 +129,13 @@ def test_parts_by_name_add_up() -> None:
     found = parts(book, FiscalCalendar(start_month=2), "team")
     assert list(zip(*(found[n].tolist() for n in ("period", "team", "micro_usd")), strict=True)) == [
         ("2027-01", "web", 3), ("2027-02", "lab", 100 * USD),
+    ]  # fmt: skip
+    spent = futures_of(book.planned, [7, 0], probability=[Fraction(1)])
+    spent = dataclasses.replace(spent, end=date(2027, 2, 1))
+    both = parts(dataclasses.replace(book, actual=spent), FiscalCalendar(), "team")
+    names = ("period", "team", "spent_micro_usd", "to_come_micro_usd", "micro_usd")
+    assert list(zip(*(both[n].tolist() for n in names), strict=True)) == [
+        ("2027-01", "web", 7, 0, 7), ("2027-02", "lab", 0, 100 * USD, 100 * USD),
     ]  # fmt: skip
     assert set(parts(book, FiscalCalendar(), "project")["project"].tolist()) == {"(none)"}
     with pytest.raises(InputError, match="one of team, project"):
