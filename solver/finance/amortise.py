@@ -104,7 +104,7 @@ def amortise(
     if end <= start:
         raise InputError(f"ends {end}, starts {start}", where="term", mend="a term of one day or more")
     parts = calendar.periods(start, end, kind, cut=True)
-    weights = [_weight(part, start, end, calendar, by, zone) for part in parts]
+    weights = [_weight(part, end, calendar, by, zone) for part in parts]
     return list(zip(parts, allocate(upfront, weights, places), strict=True))
 
 
@@ -174,7 +174,7 @@ def total(series: Iterable[tuple[Period, Decimal]]) -> Decimal:
     return sum((amount for _, amount in series), ZERO)
 
 
-def _weight(part: Period, start: date, end: date, calendar: FiscalCalendar, by: By, zone: str) -> Fraction:
+def _weight(part: Period, end: date, calendar: FiscalCalendar, by: By, zone: str) -> Fraction:
     """What a part of the term weighs among the others."""
     if by == "hours":
         return exact_hours(part.start, part.end, zone)
@@ -183,8 +183,7 @@ def _weight(part: Period, start: date, end: date, calendar: FiscalCalendar, by: 
     months = calendar.periods(part.start, part.end)
     if by == "months":
         return sum((Fraction(m.cut(part.start, part.end).days, m.days) for m in months), Fraction(0))
-    first = calendar.period(start)
-    return Fraction(sum(m.end <= end or m == first for m in months))
+    return Fraction(sum(m.end <= end for m in months))  # within one month there is one part, which gets all
 
 
 def _unit_hours(tranche: Tranche, period: Period, basis: Basis) -> Fraction:

@@ -183,8 +183,7 @@ def apply_commitments(usage: Sequence[Usage], commitments: Sequence[Commitment])
         coverage=tuple(made),
         unused=tuple(rest),
         unused_micro_usd=tuple(
-            c.cost_micro_usd * r / c.capacity if c.capacity else c.cost_micro_usd
-            for c, r in zip(commitments, rest, strict=True)
+            c.cost_micro_usd * r / c.capacity if c.capacity else ZERO for c, r in zip(commitments, rest, strict=True)
         ),
         on_demand_nodes=tuple(left),
         on_demand_micro_usd=tuple(n * p for n, p in zip(left, prices, strict=True)),

@@ -77,6 +77,7 @@ TERMS: list[tuple[str, str, str, str, By, dict[str, str]]] = [
         {"2027-01": "100.00", "2027-12": "100.00", "2028-01": "0.00"},
     ),
     ("90.00", "2027-01-20", "2027-01-25", "UTC", "full months", {"2027-01": "90.00"}),
+    ("90.00", "2027-01-20", "2027-02-10", "UTC", "full months", {"2027-01": "90.00", "2027-02": "0.00"}),
     # $100 over three months, straight-line: 33.33⅓ each, the cent left to the first
     (
         "100.00", "2027-01-01", "2027-04-01", "UTC", "months",

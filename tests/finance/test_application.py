@@ -120,6 +120,11 @@ CASES: dict[str, Case] = {
     "sizes from the smallest on": (
         SIZES, [nodes("8xl", 1, 2, family="m", size=64)], {("8xl", 0): 3, ("8xl", 1): F(1, 4)}, 0, 5,
     ),
+    # also where the large one costs less for its size: 16 of 64, then 48; 1/4 × 8 on demand
+    "sizes whatever they cost": (
+        [use("m.2xl", 1, 1, size=16), use("m.8xl", 1, 8, size=64)], [nodes("8xl", 1, 2, family="m", size=64)],
+        {("8xl", 0): 1, ("8xl", 1): F(3, 4)}, 0, 4,
+    ),
     # five of size 16: 48 and 32 of 64
     "small ones for a part of a large one": (
         SIZES, [nodes("2xl", 5, F(1, 2), family="m", size=16)], {("2xl", 0): 3, ("2xl", 1): F(1, 2)}, 0, F(9, 2),
@@ -290,7 +295,7 @@ def test_many_hours_agree_with_one(hour: tuple[list[Usage], list[Commitment]], s
 def test_many_hours_by_their_own_quantities() -> None:
     """The case "all three", twice; and the arrays given stay as they are."""
     commitments = [plan("all", 20, RATES), FAMILY_PLAN, RESERVED]
-    ran = np.array([[4, 10], [4, 10]])
+    ran = np.array([[4.0, 10.0], [4.0, 10.0]])
     many = apply_many(ran, FOUR_AND_TEN, commitments)
     assert many.total_micro_usd.tolist() == [47e6, 47e6]
     assert many.covered.tolist() == [[0, 20], [2, 0], [6, 0]]

@@ -58,6 +58,8 @@ INVOICES: list[tuple[str, list[Term], list[str], str, str, str, str]] = [
     ("1000", [PRIVATE, ENTERPRISE], ["880.00", "836.00"], "836.00", "0", "0", "836.00"),
     # a step is rounded before the next: 33.33 × 0.88 = 29.3304, 29.33 × 0.95 = 27.8635
     ("33.33", [PRIVATE, ENTERPRISE], ["29.33", "27.86"], "27.86", "0", "0", "27.86"),
+    # half a cent goes up, off as well: 10 % of 0.25 are 0.03
+    ("0.25", [Discount(name="ten", percent=D(10))], ["0.22"], "0.22", "0", "0", "0.22"),
     # short of what was committed to: 150 more
     ("850", [Minimum(name="committed", amount=D(1000))], ["1000.00"], "1000.00", "0", "0", "1000.00"),
     ("1850", [Minimum(name="committed", amount=D(1000))], ["1850.00"], "1850.00", "0", "0", "1850.00"),
