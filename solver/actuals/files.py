@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -20,13 +20,13 @@ from typing import IO, TYPE_CHECKING, Any
 from ..errors import InputError
 from .faults import EXAMPLES
 from .focus import CUSTOM, focus_columns
+from .parse import NULLS, amounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NULLS = ("", "NULL", "null", "Null", "None", "none", "N/A", "n/a", "NaN", "nan", "\\N")
-BLOCK_BYTES = 16 * 2**20
-BATCH_ROWS = 2**18
+BLOCK_BYTES = 2**21  # that fit a cache: four times as fast as larger ones
+BATCH_ROWS, CSV_ROWS = 2**18, 2**16
 LONGEST_HEAD = 2**20
 MOST_COLUMNS = 2000
 DELIMITERS = ",;\t|"
@@ -166,7 +166,6 @@ def _csv(source: Source, wanted: list[str]) -> Iterator[pa.Table]:
             source.cut.append(str(row.text))
         return "skip"
 
-    text = pa.dictionary(pa.int32(), pa.string())
     try:
         with _opened(source.path) as file:
             watched = _Watched(file)
@@ -179,14 +178,13 @@ def _csv(source: Source, wanted: list[str]) -> Iterator[pa.Table]:
                     delimiter=source.delimiter, newlines_in_values=True, invalid_row_handler=set_aside
                 ),
                 convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(source.columns, text),
+                    column_types=dict.fromkeys(source.columns, pa.string()),
                     include_columns=wanted,
                     strings_can_be_null=True,
                     null_values=list(NULLS),
                 ),
             )
-            for batch in reader:
-                yield pa.Table.from_batches([batch])
+            yield from _gathered(reader)
             source.digest = watched.hash.hexdigest()
             if watched.quotes % 2:
                 raise InputError("ends within a quoted cell", where=source.name, mend="fetch it again: it is cut short")
@@ -196,6 +194,34 @@ def _csv(source: Source, wanted: list[str]) -> Iterator[pa.Table]:
         if "UTF8" in str(error):
             raise _not_utf8(source.path) from None
         raise _damaged(source.path, error) from None
+
+
+def _gathered(reader: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Small batches as larger ones; text that repeats as dictionaries."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def whole() -> pa.Table:
+        table = pa.Table.from_batches(parts).combine_chunks()
+        numbers = {c.name for c in focus_columns().values() if c.type == "decimal"}
+        made = {n: _number(table[n]) if n in numbers else pc.dictionary_encode(table[n]) for n in table.column_names}
+        return pa.table(made)
+
+    parts: list[pa.RecordBatch] = []
+    for batch in reader:
+        parts.append(batch)
+        if sum(p.num_rows for p in parts) >= CSV_ROWS:
+            yield whole()
+            parts = []
+    if parts:
+        yield whole()
+
+
+def _number(column: pa.ChunkedArray) -> pa.Array:
+    """Amounts as what they are; as the text that they were where one of them has a fault, so that it can be told."""
+    text = column.combine_chunks()
+    read = amounts(text)
+    return text if (read.bad | read.rounded).any() else read.values
 
 
 def _parquet(source: Source, wanted: list[str]) -> Iterator[pa.Table]:

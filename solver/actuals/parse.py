@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .faults import PLACES
-from .files import NULLS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Array = np.ndarray[Any, np.dtype[Any]]
+NULLS = ("", "NULL", "null", "Null", "None", "none", "N/A", "n/a", "NaN", "nan", "\\N")
 NO_TIME = np.iinfo(np.int64).min
 MOST = Decimal(10) ** 15  # of one amount: beyond, an Arrow decimal of 38 digits would overflow without a word
-EASY = r"^-?[0-9]{1,15}(\.[0-9]{0,18})?$"
+EASY = r"^-?[0-9]{1,15}(\.[0-9]{0,18})?$|^-?[0-9](\.[0-9]{0,9})?[eE]-0?[0-9]$"
+SHORT = 19  # characters of a number without exponent that cannot overflow a decimal of 38 digits, 18 of them decimals
 NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,60})?|\.[0-9]{1,60})([eE][+-]?[0-9]{1,3})?", re.ASCII)
 EASY_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 WIDE = Context(prec=140, rounding=ROUND_HALF_EVEN)
@@ -95,6 +96,9 @@ def _of_text(column: pa.Array) -> Amounts:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if (quick := _quickly(column)) is not None:
+        none = np.zeros(len(column), dtype=bool)
+        return Amounts(quick, none, none, floats=False)
     easy = pc.match_substring_regex(column, EASY)
     values = pc.cast(pc.if_else(easy, column, pa.scalar(None, pa.string())), decimal_type())
     bad, rounded = np.zeros(len(column), dtype=bool), np.zeros(len(column), dtype=bool)
@@ -108,6 +112,21 @@ def _of_text(column: pa.Array) -> Amounts:
     mask = np.zeros(len(column), dtype=bool)
     mask[hard] = True
     return Amounts(pc.replace_with_mask(values, pa.array(mask), made), bad, rounded, floats=False)
+
+
+def _quickly(column: pa.Array) -> pa.Array | None:
+    """Amounts of a column without any fault; None where one has to look closer."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    longest = pc.max(pc.binary_length(column)).as_py() or 0
+    if longest > SHORT or pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py():
+        return None
+    try:
+        made = pc.cast(column, decimal_type())
+    except pa.ArrowInvalid:
+        return None
+    return made if _small(made) else None
 
 
 def _amount(text: str) -> tuple[Decimal | None, bool] | None:
