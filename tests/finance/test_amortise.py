@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solver.errors import InputError
@@ -226,6 +226,7 @@ tranches = st.builds(
 )  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(
     st.lists(tranches, min_size=1, max_size=4),
     st.sampled_from(["hours", "months", "full months"]),
