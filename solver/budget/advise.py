@@ -21,7 +21,7 @@ from ..errors import EngineError, InputError
 from ..solve import solve
 from ..spec import loads
 from ..whatif import changed
-from .ledger import Ledger, ledger, month_of
+from .ledger import NOT_MONEY, Ledger, ledger, month_of
 from .levers import Lever, levers, together
 from .shown import edge, usd
 from .standing import Book, Standing, standing, standings
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 SHARE = 1 / 3  # of the time, for one lever at most
 LEAST_S = 1.0  # that a search is given
 LINES = 3  # of the account of a change
-NOT_MONEY = ("carbon", "unserved")  # kinds of cost lines that no budget of the spec counts
 MONTHLY = "limits.monthly_budget_usd"
 WITHIN = "keep the budget as a limit of the spec"
 SIGNIFICANT = 10**15
@@ -241,7 +240,7 @@ class _Search:
         """What a plan has to come of each breached budget: forecasts and paths are moved by as much as the plan."""
         view, projects = self.file.budgets.accounting or plan.accounting, self.file.budgets.project_of
         view_of = None if view == plan.accounting else problem
-        held = ledger(plan, projects=projects, accounting=view, problem=view_of)
+        held = ledger(plan, projects=projects, accounting=view, problem=view_of, penalties=self.file.budgets.penalties)
         book = Book(planned=held, actual=self.book.actual)
         return [standing(s.limit, book).to_come for s in self.breached]
 

@@ -147,6 +147,7 @@ class Budgets:
     name: str = "budgets"
     currency: str = USD
     accounting: Accounting | None = None  # that of the plan
+    penalties: bool = False  # count the prices of carbon and of what is not served, which nobody is paid
     fiscal: FiscalCalendar = MONTHLY
     rates: tuple[Rate, ...] = ()
     rates_on: datetime.date | None = None  # the first day of each period

@@ -64,7 +64,7 @@ def gate(
     increase: tuple[Gate, Plan] | None = None,
     most_probable: Fraction | None = None,
 ) -> Verdict:
-    """Hold a plan against its limits.
+    """Hold a plan against its limits: budgets of periods in which something is still to come, and the increase.
 
     Args:
         plan: the plan.
@@ -82,7 +82,7 @@ def gate(
     notes: list[str] = []
     if budgets is not None:
         file, book = budgets
-        found = standings(file, book, LEVEL)
+        found = [s for s in standings(file, book, LEVEL) if s.limit.period.end > book.turn]  # the rest is past
         made += [_budget(s) for s in found]
         made += [] if most_probable is None else [_probability(s, book, most_probable) for s in found]
         notes += [*book.planned.notes, *(book.actual.notes if book.actual else ())]

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..calendar import add_months
 from ..errors import InputError
-from ..money import apportion
+from ..money import apportion, to_usd
 from ..table import Table
 from .document import SCOPES
 
@@ -33,6 +33,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Day = datetime.date
 NAMES = (*SCOPES, "kind")
 INT64 = 2**63
+NOT_MONEY = ("carbon", "unserved")  # kinds of lines that nobody is paid: prices of the plan's own
 AT_ONCE = "upfront"  # the kind of line that is paid on one day, in cash
 
 
@@ -84,6 +85,18 @@ class Ledger:
         micro = mean.astype(np.int64)[None, :]
         return dataclasses.replace(self, micro_usd=micro, probability=(Fraction(1),))
 
+    def money(self) -> Self:
+        """Without what nobody is paid."""
+        paid = ~np.isin(self.names["kind"].astype(str), NOT_MONEY)
+        if paid.all():
+            return self
+        left = to_usd(int(self.expected().micro_usd[0, ~paid].sum()))
+        note = f"${left:,.2f} of prices on carbon and on what is not served is no money: budgets do not count it"
+        return dataclasses.replace(
+            self, first=self.first[paid], days=self.days[paid], names=self.names.take(paid),
+            micro_usd=self.micro_usd[:, paid], notes=(*self.notes, note),
+        )  # fmt: skip
+
     @property
     def total_micro_usd(self) -> Array:
         """Of everything, int64 [F]."""
@@ -125,6 +138,7 @@ def ledger(
     accounting: str | None = None,
     problem: Problem | None = None,
     futures: bool = False,
+    penalties: bool = True,
 ) -> Ledger:
     """The ledger of a plan.
 
@@ -134,6 +148,8 @@ def ledger(
         accounting: "amortised" or "cash"; that of the plan without.
         problem: of the plan: needed for the other accounting and for futures.
         futures: what the plan costs in each future of its problem, instead of what is expected.
+        penalties: with the prices of carbon and of what is not served, which nobody is paid; else a note says what
+            they come to.
 
     Raises:
         InputError: the plan has no bill, or the problem is needed and not known.
@@ -142,7 +158,8 @@ def ledger(
         raise InputError("has no bill: its requirements contradict one another", where="plan", mend="plan again")
     view = accounting or plan.accounting
     if view == plan.accounting and not futures:
-        return _made(plan, [list(_rows(plan.cost_lines.records(), plan, view))], (Fraction(1),), projects or {})
+        made = _made(plan, [list(_rows(plan.cost_lines.records(), plan, view))], (Fraction(1),), projects or {})
+        return made if penalties else made.money()
     if problem is None or problem.digest() != plan.provenance.problem_digest:
         what = "what it costs in each future" if futures else f"its {view} cost"
         mend = f"give budgets in {plan.accounting} accounting" if not futures else "give a forecast instead"
@@ -151,7 +168,8 @@ def ledger(
     problem = dataclasses.replace(problem, limits=limits)
     weights = problem.futures if futures else ((Fraction(1),), (problem.blocks.probability,))
     every = [list(_rows(_owed(_in_future(problem, share), plan), plan, view)) for share in weights[1]]
-    return _made(plan, every, weights[0], projects or {})
+    made = _made(plan, every, weights[0], projects or {})
+    return made if penalties else made.money()
 
 
 def _in_future(problem: Problem, share: Sequence[Fraction]) -> Problem:

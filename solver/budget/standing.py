@@ -52,7 +52,9 @@ class Book:
 
     def spent(self, scope: dict[str, str], start: Day, end: Day) -> int:
         """Micro-dollars of actual cost."""
-        return 0 if self.actual is None else int(self.actual.cost(self.actual.mask(**scope), start, end)[0])
+        if self.actual is None:
+            return 0
+        return int(self.actual.cost(self.actual.mask(**scope), start, max(start, min(end, self.actual.end)))[0])
 
     def to_come(self, ledger: Ledger, scope: dict[str, str], start: Day, end: Day) -> Array:
         """Micro-dollars after the turn, in each future of a ledger, int64 [F]."""

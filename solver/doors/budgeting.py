@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -155,7 +156,7 @@ def _budgets(source: str) -> BudgetFile:
     from ..budget.limits import simple
     from ..spec.reader import SUFFIXES
 
-    is_file = source.lower().endswith(SUFFIXES) or Path(source).exists()
+    is_file = source.lower().endswith(SUFFIXES) or os.path.exists(source)  # noqa: PTH110 (never raises)
     return read_budgets(Path(source)) if is_file else simple(source)
 
 
@@ -171,13 +172,14 @@ def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bo
     own = costs.paths is None and not costs.pace and not costs.forecast
     wanted = futures and own and _uncertain(plan)
     problem = _problem(plan, path) if wanted or view != plan.accounting else None
-    planned = ledger(plan, projects=budgets.project_of, accounting=view, problem=problem)
+    how: dict[str, Any] = {"projects": budgets.project_of, "accounting": view, "penalties": budgets.penalties}
+    planned = ledger(plan, problem=problem, **how)
     may_be: Ledger | None = None
     if costs.paths is not None:
         may_be = read_paths(costs.paths, budgets, planned, known)
         planned = may_be.expected()
     elif wanted and problem is not None:
-        may_be = ledger(plan, projects=budgets.project_of, accounting=view, problem=problem, futures=True)
+        may_be = ledger(plan, problem=problem, futures=True, **how)
     spent = _spent(file, plan, costs, known)
     if spent is not None and (costs.pace or costs.forecast):
         may_be = _rest(planned, spent, costs)
@@ -240,13 +242,18 @@ def _day(text: str | None) -> datetime.date | None:
 def _print_standings(file: BudgetFile, book: Book, found: list[Standing], by: str, style: str) -> None:
     from ..budget import shown
     from ..budget.parts import parts
+    from ..report.cells import edge_name
 
     rows = [shown.standing(s) for s in found]
     table = parts(book, file.budgets.fiscal, by)
     if style == "json":
         futures = book.futures
-        made = {"standings": rows, "parts": [dict(zip(table.names, r.values(), strict=True)) for r in table.records()]}
-        made |= {"basis": "" if futures is None else futures.basis}  # type: ignore[dict-item]
+        made = {
+            "standings": rows, "basis": "" if futures is None else futures.basis,
+            "parts": [
+                {edge_name(k): shown.edge(v) if "micro" in k else v for k, v in r.items()} for r in table.records()
+            ],
+        }  # fmt: skip
         sys.stdout.write(json.dumps(made, indent=1, default=str) + "\n")
         return
     screen.print_rows(_columns(found), [tuple(r[c.key] for c in _columns(found)) for r in rows], style)

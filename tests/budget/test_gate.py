@@ -55,6 +55,15 @@ def test_an_increase_is_held_against_another_plan() -> None:
         gate(plan_of(ROWS[1:], start="2027-02-01", months=1), increase=(Gate.read("5%"), old))
 
 
+def test_what_is_past_does_not_stop_a_plan() -> None:
+    """January is spent, and above its budget: only February's is held against the plan."""
+    plan = plan_of(ROWS, months=2)
+    book = Book(planned=ledger(plan))
+    spent = dataclasses.replace(book.planned, end=date(2027, 2, 1), micro_usd=book.planned.micro_usd * 100 * USD)
+    found = gate(plan, budgets=(one(150), dataclasses.replace(book, actual=spent)))
+    assert [(c.period, c.passed) for c in found.checks] == [("2027-02", True)]
+
+
 def test_how_likely_a_breach_may_be() -> None:
     """1/4 for January over 200 dollars: allowed at 0.25, not at 0.2; each month's budget has its own line."""
     problem, plan = two_futures()

@@ -158,3 +158,18 @@ def test_projects_are_those_of_their_workloads() -> None:
     found = ledger(plan_of(rows, months=1), projects={"chat": "assistant"})
     assert found.micro_usd[0, found.mask(project="assistant")].tolist() == [5]
     assert Fraction(1) == sum(book_of(rows, months=1).planned.probability)
+
+
+def test_what_nobody_is_paid_is_left_out_and_told() -> None:
+    """A price on carbon and on what is not served, 40 and 5 dollars, beside 300 of nodes."""
+    lines = [
+        (kind, "aws", "us", "big", "", "chat", "web", "2027-01", usd * USD)
+        for kind, usd in (("compute", 300), ("carbon", 40), ("unserved", 5))
+    ]
+    plan = dataclasses.replace(make_small_plan(), cost_lines=Table.from_records(LINE_COLUMNS, lines))
+    assert ledger(plan).total_micro_usd.tolist() == [345 * USD]
+    money = ledger(plan, penalties=False)
+    assert money.total_micro_usd.tolist() == [300 * USD]
+    assert money.notes == (
+        "$45.00 of prices on carbon and on what is not served is no money: budgets do not count it",
+    )  # fmt: skip
