@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -73,42 +74,44 @@ class Verdict:
         return not self.faults and self.engine is not None and self.engine != self.known
 
 
-def judge(problem: Problem, *, exact: bool = True, large: bool = False) -> Verdict:
+def judge(problem: Problem, *, exact: bool = True, large: bool = False, known: Known | None = None) -> Verdict:
     """All opinions on a problem, and every way in which they do not agree.
 
     The engine's decision must break no rule, be billed at its exact cost to within half a micro-dollar a line, and
     claim no more than is true: the bound is not above the optimum. With `exact` it must cost exactly what the others
     say, and the bound must be that (see `_surplus` for jobs); without, within what it claims, and within 1e-6 where it
-    claims an optimum. `large` sends it the way that large problems take, where it need not find the optimum.
+    claims an optimum. `large` sends it the way that large problems take, where it need not find the optimum. `known` is
+    what `known_of` says of the problem, if that has been asked before.
     """
-    known, proved, enumerated, faults = _known(problem)
+    optimum = known or known_of(problem)
+    known_usd, proved, enumerated, faults = optimum.micro_usd, optimum.proved, optimum.enumerated, [*optimum.faults]
     if exact and not proved:
         faults.append("no second opinion")
     try:
         outcome = search(problem, large=large)
     except EngineError as error:
-        return Verdict(None, known, proved, enumerated, faults, refused=str(error))
+        return Verdict(None, known_usd, proved, enumerated, faults, refused=str(error))
     if outcome.termination == "infeasible":
-        if proved and known is not None:
-            faults.append(f"no plan, though one costs {float(known):.6f}")
-        return Verdict(None, known, proved, enumerated, faults)
+        if proved and known_usd is not None:
+            faults.append(f"no plan, though one costs {float(known_usd):.6f}")
+        return Verdict(None, known_usd, proved, enumerated, faults)
     if outcome.decision is None:
-        return Verdict(None, known, proved, enumerated, faults, refused=outcome.termination)
+        return Verdict(None, known_usd, proved, enumerated, faults, refused=outcome.termination)
     try:
         plan = plan_of(problem, outcome)
     except InputError as error:
-        return Verdict(None, known, proved, enumerated, faults, refused=str(error))
+        return Verdict(None, known_usd, proved, enumerated, faults, refused=str(error))
     facts, choice = Facts(problem), choice_of(outcome.decision)
     engine = objective(facts, choice)
     if abs(plan.total_micro_usd - cost(facts, choice)) > Fraction(len(plan.cost_lines), 2):
         faults.append(f"billed {plan.total_micro_usd}, costs {float(cost(facts, choice)):.6f}")
     faults += [f"{n} replicas of {c} in {b}" for (c, b), n in choice.replicas.items() if n > facts.enough[c][b]]
     faults += _plan_faults(problem, plan, engine, exact=exact)
-    if proved and known is not None and outcome.bound * 1e6 > known * (1 + NOISE) + 1:
-        faults.append(f"the engine's bound {outcome.bound * 1e6:.0f} is above the optimum {float(known):.6f}")
+    if proved and known_usd is not None and outcome.bound * 1e6 > known_usd * (1 + NOISE) + 1:
+        faults.append(f"the engine's bound {outcome.bound * 1e6:.0f} is above the optimum {float(known_usd):.6f}")
     if proved:
-        faults += _claims(problem, plan, engine, known, exact=exact)
-    return Verdict(engine, known, proved, enumerated, faults)
+        faults += _claims(problem, plan, engine, known_usd, exact=exact)
+    return Verdict(engine, known_usd, proved, enumerated, faults)
 
 
 def wrong(
@@ -122,7 +125,8 @@ def wrong(
     """By seed and kind: what is wrong with each problem drawn, or why the engine gave no answer; see `judge`."""
     found = {}
     for seed in seeds:
-        verdict = judge(draw(seed), exact=exact, large=large)
+        problem, known = _asked(draw, seed)
+        verdict = judge(problem, exact=exact, large=large, known=known)
         if verdict.faults or verdict.refused:
             found[f"{seed} ({kind(seed)})"] = [*verdict.faults, verdict.refused]
     return found
@@ -174,8 +178,18 @@ def _surplus(problem: Problem) -> Fraction:
     return Fraction(int(dearest) * int(problem.blocks.total_hours.max()), 10**6) / tail
 
 
-def _known(problem: Problem) -> tuple[Fraction | None, bool, bool, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Known:
     """The optimum, whether it is proved, whether it was enumerated, and whether the two disagree."""
+
+    micro_usd: Fraction | None
+    proved: bool
+    enumerated: bool
+    faults: tuple[str, ...] = ()
+
+
+def known_of(problem: Problem) -> Known:
+    """What the second engine and enumeration say of a problem."""
     second: Fraction | None = None
     try:
         second, proved = second_engine.optimum(problem, seconds=SECONDS).micro_usd, True
@@ -184,10 +198,18 @@ def _known(problem: Problem) -> tuple[Fraction | None, bool, bool, list[str]]:
     try:
         tried = enumeration.optimum(problem)
     except enumeration.TooLarge:
-        return second, proved, False, []
+        return Known(second, proved, enumerated=False)
     if proved and tried != second:
-        return second, True, True, [f"enumeration {_said(tried)}, second engine {_said(second)}"]
-    return tried, True, True, []
+        fault = f"enumeration {_said(tried)}, second engine {_said(second)}"
+        return Known(second, proved=True, enumerated=True, faults=(fault,))
+    return Known(tried, proved=True, enumerated=True)
+
+
+@cache
+def _asked(draw: Callable[[int], Problem], seed: int) -> tuple[Problem, Known]:
+    """The problem of a seed and what is known of it: both are asked for by each way of searching."""
+    problem = draw(seed)
+    return problem, known_of(problem)
 
 
 def _said(micro_usd: Fraction | None) -> str:

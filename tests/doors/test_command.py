@@ -14,7 +14,8 @@ import pytest
 import typer
 
 from solver import errors
-from solver.cli import app, main
+from solver.cli import main
+from solver.cli.app import app
 from solver.doors import guard, screen
 from tests.doors.command import ROOT, process, refused, run
 

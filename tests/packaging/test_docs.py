@@ -15,7 +15,7 @@ import pytest
 import typer
 
 import solver
-from solver.cli import app
+from solver.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -53,7 +53,8 @@ def test_calls_name_commands_and_options_that_are_there(page: Path) -> None:
         if words[0].startswith("-") or words[0].isupper():  # of the whole program; COMMAND
             continue
         assert words[0] in COMMANDS, words
-        known = {option for p in COMMANDS[words[0]].params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
+        group = [COMMANDS[words[0]], *getattr(COMMANDS[words[0]], "commands", {}).values()]
+        known = {o for c in group for p in c.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, words
 
 
