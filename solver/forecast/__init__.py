@@ -5,6 +5,7 @@ ahead = forecast(history, 24 * 90, events=[Event(day=date(2027, 3, 1), series="c
 ahead.mean, ahead.upper, ahead.paths, ahead.coverage
 """
 
+from .cost import CostForecast, PriceMoves, PriceRow, catalogue_prices, cost_forecast, price_moves
 from .events import Event, Growth
 from .fan import Forecast
 from .history import History
@@ -12,4 +13,18 @@ from .methods import METHODS
 from .reading import read_history
 from .run import forecast
 
-__all__ = ["METHODS", "Event", "Forecast", "Growth", "History", "forecast", "read_history"]
+__all__ = [
+    "METHODS",
+    "CostForecast",
+    "Event",
+    "Forecast",
+    "Growth",
+    "History",
+    "PriceMoves",
+    "PriceRow",
+    "catalogue_prices",
+    "cost_forecast",
+    "forecast",
+    "price_moves",
+    "read_history",
+]

@@ -101,7 +101,7 @@ def _by_band(loss: Array, rolled: Rolled) -> Array:
 
 
 def half_life(horizon: int, *, daily: bool) -> float:
-    """Steps after which an error counts half."""
+    """Steps after which an error counts half: 120 days, or four horizons."""
     return float(max(HALF_LIFE_DAYS * (1 if daily else 24), 4 * horizon))
 
 

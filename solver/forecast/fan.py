@@ -32,14 +32,14 @@ class Fan:
     factor: Array
     now: tuple[float, float]  # units and factor of events at the history's end
 
-    def quantiles(self, levels: Array) -> Array:
-        """Demand [H, Q]."""
+    def quantiles(self, levels: Array, *, plain: bool = False) -> Array:
+        """Demand [H, Q]; plain is the centre, without errors."""
         made = np.empty((len(self.centre), len(levels)))
         for first in range(0, len(self.centre), PART):
             part = slice(first, min(first + PART, len(self.centre)))
-            errors = self.spread.at(np.arange(part.start, part.stop) + 1, levels) if self.spread else 0.0
-            plain = from_scale(self.centre[part, None] + np.zeros(len(levels)) + errors, self.scale)
-            moved = known.ahead(plain.T * self.times[part], self.units[part], self.factor[part], self.now)
+            errors = self.spread.at(np.arange(part.start, part.stop) + 1, levels) if self.spread and not plain else 0.0
+            centre = from_scale(self.centre[part, None] + np.zeros(len(levels)) + errors, self.scale)
+            moved = known.ahead(centre.T * self.times[part], self.units[part], self.factor[part], self.now)
             made[part] = moved.T
         return made
 
@@ -61,7 +61,7 @@ class Forecast:
         scores: a row for each series and band of horizons: method, mean absolute error beside the seasonal naive
             method's, coverage, and how many independent errors it rests on.
         notes: what to know of it, in sentences.
-        last: demand of the history's last step [N].
+        recent: mean demand of the history's last four weeks, or of all it has [N].
     """
 
     times: Array
@@ -76,7 +76,7 @@ class Forecast:
     coverage: Array
     scores: Table
     notes: tuple[str, ...]
-    last: Array
+    recent: Array
     count: int
     seed: int
     fans: tuple[Fan, ...] = field(repr=False)
@@ -91,6 +91,11 @@ class Forecast:
         if not 0 < q < 1:
             raise InputError(f"a quantile at {q}", where="quantiles", mend="between 0 and 1")
         return np.stack([fan.quantiles(np.array([q]))[:, 0] for fan in self.fans], axis=1)
+
+    @property
+    def centre(self) -> Array:
+        """What the methods say, without what errors add: the best single figure by absolute error [H, N]."""
+        return np.stack([fan.quantiles(np.array([0.5]), plain=True)[:, 0] for fan in self.fans], axis=1)
 
     @cached_property
     def paths(self) -> Array:

@@ -83,12 +83,13 @@ class Epoch:
     fade: Array  # [FADE_STEPS]
 
 
-def learn(one: Series, end: int) -> Epoch:
-    """Pattern and parameters from the steps before `end`."""
+def learn(one: Series, end: int, *, fit: bool = True) -> Epoch:
+    """Pattern and, where a method wants them, parameters from the steps before `end`."""
     pattern = seasons(one.scaled, one.known, one.begin, end)
     rest = one.scaled[:end] - pattern[:end]
     fade = _fade(rest[one.begin :], one.block) if one.block > 1 else np.zeros(0)
-    return Epoch(end, pattern, _fitted(_blocks(rest, one.begin, one.block)[-FITTED_BLOCKS:]), fade)
+    blocks = _blocks(rest, one.begin, one.block)[-FITTED_BLOCKS:]
+    return Epoch(end, pattern, _fitted(blocks) if fit else Parameters(), fade)
 
 
 def forecasts(one: Series, epoch: Epoch, origins: Array, offsets: Array, *, flat: bool = False) -> Array:

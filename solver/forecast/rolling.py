@@ -74,8 +74,8 @@ class Rolled:
         return float(self.origins[1] - self.origins[0]) if len(self.origins) > 1 else float(self.last.end)
 
 
-def roll(one: Series, horizon: int) -> Rolled:
-    """Forecasts from origins after the first third of the history on."""
+def roll(one: Series, horizon: int, *, fit: bool = True) -> Rolled:
+    """Forecasts from origins after the first third of the history on; `fit` as some method wants parameters."""
     found = bands(horizon, daily=one.known.daily)
     offsets = sampled(found)
     origins = _origins(one)
@@ -88,14 +88,14 @@ def roll(one: Series, horizon: int) -> Rolled:
             if i + 1 < len(starts)
             else origins[origins >= start]
         )
-        parts.append(forecasts(one, learn(one, start), mine, offsets))
+        parts.append(forecasts(one, learn(one, start, fit=fit), mine, offsets))
     place = origins[:, None] + offsets - 1
     known = place < one.end
     inside = np.minimum(place, one.end - 1)
     truth = np.where(known, one.demand[inside], np.nan)
     scaled = np.where(known, one.scaled[inside], np.nan)
     guess = np.concatenate(parts, axis=1)
-    return Rolled(origins, offsets, found, found.of(offsets), guess, truth, scaled, learn(one, one.end))
+    return Rolled(origins, offsets, found, found.of(offsets), guess, truth, scaled, learn(one, one.end, fit=fit))
 
 
 def _origins(one: Series) -> Array:

@@ -16,14 +16,15 @@ from .choose import Choice, blend, choose, mixed, ranges
 from .events import Event, Growth, checked, effects, growth_factor, restated
 from .fan import MEAN_LEVELS, Fan, Forecast
 from .history import Array, History, local_times
-from .methods import LEVELS, METHODS, NAIVE, Series, forecasts, levels_of, natural
+from .methods import LEVELS, METHODS, SMOOTHED, Series, forecasts, levels_of, natural
 from .rolling import LONGEST, Rolled, losses, roll
 from .scenarios import Past
 from .seasons import Calendar, calendar, scale_of, to_scale
 
 LEAST_STEPS, DAY_BLOCKS_FROM = 10, 28 * 24
 MOST_PATHS = 5000
-TREND, DRIFT = LEVELS.index("trend"), METHODS.index(NAIVE[1])
+TREND = LEVELS.index("trend")
+FITTED = np.isin(METHODS, (*SMOOTHED, "combined"))
 
 Holidays = str | Mapping[date, str] | Iterable[date] | None
 
@@ -110,7 +111,7 @@ def _one(history: History, n: int, known: Calendar, ask: _Ask) -> _Made:
     allowed = ask.allowed.copy()
     if one.block == 1 and not history.daily:
         allowed[TREND] = allowed.sum() == 1 and allowed[TREND]
-    rolled = roll(one, ask.horizon)
+    rolled = roll(one, ask.horizon, fit=bool(allowed[FITTED].any()))
     choice = choose(rolled, losses(one, rolled), allowed, daily=history.daily)
     centre = mixed(rolled.guess, choice.picked[:-1], choice.blend)
     errors = rolled.scaled_truth - centre
@@ -190,7 +191,7 @@ def _joined(history: History, made: list[_Made], ask: _Ask, paths: int, seed: in
         coverage=np.array([m.coverage for m in made]),
         scores=Table.from_records(columns, [row for m in made for row in m.rows]),
         notes=(*history.notes, *(note for m in made for note in m.notes)),
-        last=history.values[-1],
+        recent=history.values[-28 * (1 if history.daily else 24) :].mean(axis=0),
         count=paths,
         seed=seed,
         fans=tuple(m.fan for m in made),
