@@ -6,7 +6,7 @@ taxes. Percentages are of what stands before them, so that two discounts of 10 %
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, Inexact, localcontext
 from fractions import Fraction
@@ -159,8 +159,8 @@ def invoice(spend: Decimal, terms: Sequence[Term] = (), places: int = CENTS) -> 
         steps.append(Step(term=term, before=amount, change=change, after=amount + change))
         amount += change
         discounted = amount if isinstance(term, Discount) else discounted
-    bases = {"list": at_list, "discounted": discounted, "net": amount}
-    fees = list(_added(amount, [(t, _fee(t, bases[t.of])) for t in terms if isinstance(t, Fee)], places))
+    bases: dict[str, Decimal] = {"list": at_list, "discounted": discounted, "net": amount}
+    fees = list(_added(amount, [(t, _fee(t, bases)) for t in terms if isinstance(t, Fee)], places))
     charged = amount + sum((s.change for s in fees), ZERO)
     taxed = [(t, fraction(charged) * _percent(t.name, t.percent)) for t in terms if isinstance(t, Tax)]
     taxes = list(_added(charged, taxed, places))
@@ -183,9 +183,11 @@ def _change(term: Discount | Minimum | Credit, amount: Decimal) -> Fraction:
     return max(Fraction(0), named - fraction(amount)) if isinstance(term, Minimum) else -min(named, fraction(amount))
 
 
-def _fee(term: Fee, spend: Decimal) -> Fraction:
+def _fee(term: Fee, bases: Mapping[str, Decimal]) -> Fraction:
     """Tiers of the spend, each its own percentage; then units; at least the minimum."""
-    made, below = Fraction(0), Fraction(0)
+    if term.of not in bases:
+        raise InputError(f"of {term.of!r}", where=term.name, mend=f"one of {', '.join(bases)}")
+    spend, made, below = bases[term.of], Fraction(0), Fraction(0)
     for k, (up_to, percent) in enumerate(term.tiers):
         last = k == len(term.tiers) - 1
         if (up_to is None) != last or (up_to is not None and fraction(up_to) <= below):

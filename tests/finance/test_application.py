@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, cast
@@ -50,6 +51,10 @@ RESERVED = nodes("reserved", 3, 5, node="p5")
 OWNER, OTHER = use("p5", 1, 10, account="ml"), use("p5", 2, 10, account="web")
 ZONE_A, ZONE_B = use("p5", 1, 10, zone="a"), use("p5", 2, 10, zone="b")
 SIZES = [use("m.2xl", 3, 1, size=16), use("m.8xl", 1, 4, size=64)]
+
+# what a vendor's guide to its plans prices as an example: 50 %, 20 %, 33.3 % and 50 % off
+GUIDE = [use("c5.9xlarge", 1, 4), use("c5.24xlarge", 1, 10), use("vcpu", 10, F(3, 2), "west"), use("gb", 5, 2, "west")]
+GUIDED = {("east", "c5.9xlarge"): 2, ("east", "c5.24xlarge"): 8, ("west", "vcpu"): 1, ("west", "gb"): 1}
 
 # what runs, what is committed to, covered nodes by commitment and row of what runs, dollars lost, dollars in all
 Case = tuple[list[Usage], list[Commitment], dict[tuple[str, int], int | Fraction], int | Fraction, int | Fraction]
@@ -143,6 +148,28 @@ CASES: dict[str, Case] = {
         [use("a3", 3, 10), use("n2", 2, 5)],
         [plan("flexible", 10, {("east", "n2"): 4}), nodes("resources", 2, 6, family="a3")],
         {("resources", 0): 2, ("flexible", 1): 2}, 2, 32,
+    ),
+    # the guide's own: $25 an hour cover all of it, 2 + 8 + 10 + 5
+    "a vendor's example": (
+        GUIDE, [plan("all", 25, GUIDED)], {("all", 0): 1, ("all", 1): 1, ("all", 2): 10, ("all", 3): 5}, 0, 25,
+    ),
+    # with $10: of the two at 50 % the lower rate first, 5 × 1, then 2; 3 of 10 vCPUs; 7 × 1.50 + 10 on demand
+    "a vendor's example, less committed": (
+        GUIDE, [plan("all", 10, GUIDED)], {("all", 3): 5, ("all", 0): 1, ("all", 2): 3}, 0, F(61, 2),
+    ),
+    # the plan of the family at 75 % and 40 % off: 1 + 6; the other 10 + 5
+    "a vendor's example of both plans": (
+        GUIDE,
+        [plan("all", 15, GUIDED),
+         plan("c5", 7, {("east", "c5.9xlarge"): 1, ("east", "c5.24xlarge"): 6}, OF_FAMILY, region="east", family="c5")],
+        {("c5", 0): 1, ("c5", 1): 1, ("all", 2): 10, ("all", 3): 5}, 0, 22,
+    ),
+    # a medium (2) is two small ones (1), or half of a large one (4)
+    "a vendor's sizes, small": (
+        [use("t2.small", 2, 1, size=1)], [nodes("medium", 1, 1, family="t2", size=2)], {("medium", 0): 2}, 0, 1,
+    ),
+    "a vendor's sizes, large": (
+        [use("t2.large", 1, 4, size=4)], [nodes("medium", 1, 1, family="t2", size=2)], {("medium", 0): F(1, 2)}, 0, 3,
     ),
     # another provider's are not covered
     "providers apart": ([use("p5", 1, 10, provider="b")], [nodes("one", 1, 5, node="p5")], {}, 5, 15),
@@ -301,3 +328,14 @@ def test_many_hours_by_their_own_quantities() -> None:
     assert many.covered.tolist() == [[0, 20], [2, 0], [6, 0]]
     assert many.unused.tolist() == [[5e6, 6e6, 0], [5e6, 6e6, 0]]
     assert ran.tolist() == [[4, 10], [4, 10]]
+
+
+@pytest.mark.timing
+def test_many_hours_in_time() -> None:
+    """100,000 hours of ten shapes under ten plans that all cover all of them, in less than a second."""
+    usage = [use(f"n{q}", 0, 5 + q % 4) for q in range(10)]
+    plans = [plan(f"p{k}", 30, {("east", u.node): F(k + 3, 3) for u in usage}, order=k) for k in range(10)]
+    ran = np.random.default_rng(0).integers(0, 50, (100_000, 10))
+    before = time.process_time()
+    apply_many(ran, usage, plans)
+    assert time.process_time() - before < 1.0

@@ -163,6 +163,7 @@ def test_credit_that_is_left() -> None:
         lambda: invoice(D(1), [Fee(name="f", tiers=((D(10), D(1)),))]),
         lambda: invoice(D(1), [Fee(name="f", tiers=((D(10), D(1)), (D(5), D(1)), (None, D(1))))]),
         lambda: invoice(D(1), [Fee(name="f", tiers=((None, D(1)), (None, D(1))))]),
+        lambda: invoice(D(1), [Fee(name="f", of=cast("Any", "spend"))]),
     ],
 )
 def test_refuses(wrong: Callable[[], object]) -> None:
