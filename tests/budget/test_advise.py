@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 
 from solver import solve
+from solver.bill import LINE_COLUMNS
 from solver.budget import Book, Budget, BudgetFile, Budgets, ledger, read_budgets, shown
 from solver.budget.advise import Advice, advise, bound_micro_usd, monthly_limits, to_lines, to_plain
 from solver.budget.gate import gate
@@ -18,9 +19,10 @@ from solver.errors import InputError
 from solver.plan import Plan
 from solver.problem import Problem
 from solver.spec import loads
+from solver.table import Table
 from solver.whatif import changed
 from tests.budget.plans import plan_of
-from tests.doors.small import USD
+from tests.doors.small import USD, make_small_plan
 
 SPEC = {
     "name": "small", "horizon": {"start": "2027-01-01", "months": 1},
@@ -134,6 +136,21 @@ def test_monthly_limits_are_the_share_that_each_budget_allows() -> None:
     assert monthly_limits(plan, team, book, standings(team, book)) is None  # the spec has no budget of a team
     cash = read_budgets({"budgets": [quarter], "accounting": "cash"})
     assert monthly_limits(plan, cash, book, standings(cash, book)) is None
+
+
+def test_a_budget_of_the_spec_does_not_count_what_nobody_is_paid() -> None:
+    """300 dollars of nodes and 100 of a price on carbon: of a budget of 300 for both 200 are left for nodes."""
+    lines = [
+        (kind, "aws", "us", "big", "", "chat", "web", "2027-01", usd * USD)
+        for kind, usd in (("compute", 300), ("carbon", 100))
+    ]
+    plan = dataclasses.replace(
+        make_small_plan(), periods=("2027-01",), cost_lines=Table.from_records(LINE_COLUMNS, lines)
+    )
+    for counted, amount, wanted in ((True, 300, 200.0), (False, 299, 299.0)):
+        file = read_budgets({"budgets": [{"name": "all", "amount": amount}], "penalties": counted})
+        book = Book(planned=ledger(plan, penalties=counted))
+        assert monthly_limits(plan, file, book, standings(file, book)) == [wanted]
 
 
 def test_levers_fit_the_spec_and_name_what_they_give_up(planned: tuple[Problem, Plan]) -> None:
