@@ -164,6 +164,7 @@ def line_keys(made: Any) -> list[tuple[str, ...]]:
 def child(folder: str, repeated: str) -> None:
     """Read a bill, compare it and share it out; says what it took and what came of it."""
     from solver.actuals import Matching, compare, planned_bill, read_bill, showback
+    from solver.actuals.variance import ATTO, whole_parts
 
     start, made = time.monotonic(), plan()
     matching = Matching(workload_tags=("workload",), team_tags=("team",)).for_plan(made)
@@ -172,15 +173,17 @@ def child(folder: str, repeated: str) -> None:
     account = compare(planned_bill(made, dict.fromkeys(line_keys(made), Fraction(10**7)).get), bill)
     causes = account.by()
     shares = showback(bill)
-    book = bill.reconciliation
+    shared = sum(sum(shares[n].tolist()) for n in shares.names[3:])
+    exact = [Fraction(int(atto), ATTO) for atto in bill.cells["effective"]]
+    seconds, book = time.monotonic() - start, bill.reconciliation
     change = account.actual_micro_usd - account.planned_micro_usd
     parts = sum(int(causes[n][0]) for n in causes.names if n not in ("planned_micro_usd", "actual_micro_usd"))
     sums = {view: str(bill.total(key)["USD"] * NANO) for view, key in zip(VIEWS, ("billed", "effective"), strict=True)}
     print(json.dumps({
-        "seconds": time.monotonic() - start, "read_s": read_s, "cpu_s": time.process_time(), "mib": peak_mib(),
+        "seconds": seconds, "read_s": read_s, "cpu_s": time.process_time(), "mib": peak_mib(),
         "rows": book.kept.rows, "aside": {k: a.rows for k, a in book.set_aside.items()},
         "flagged": {k: a.rows for k, a in book.flagged.items()}, "sums": sums, "cells": len(bill.cells),
-        "lines": len(account.lines), "adds_up": parts == change, "shared": str(sum(shares["usd"])),
+        "lines": len(account.lines), "adds_up": parts == change, "shared_up": shared == sum(whole_parts(exact)),
     }))  # fmt: skip
 
 
@@ -201,7 +204,8 @@ def measure(rows: int, suffix: str, repeated: str) -> dict[str, Any]:
     return {
         "name": f"{rows:,} rows, {suffix[1:]}, {title[repeated]}", **taken, "rows": rows, "mib_on_disk": known["mib"],
         "seconds": round(found["seconds"], 1), "cpu_s": round(found["cpu_s"], 1), "peak_mib": round(found["mib"]),
-        "exact": exact, "adds_up": found["adds_up"], "lines": found["lines"], "cells": found["cells"],
+        "exact": exact, "adds_up": found["adds_up"] and found["shared_up"],
+        "lines": found["lines"], "cells": found["cells"],
         "repeated": found["flagged"].get("repeated", 0) + found["aside"].get("repeated", 0),
         "met": found["seconds"] <= GOAL_S and found["mib"] <= GOAL_MIB,
     }  # fmt: skip

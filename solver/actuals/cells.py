@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,7 +125,14 @@ class Labelled:
             "tags unreadable": ("Tags",),
         }.get(reason, ("BilledCost",))
         there = [c for c in columns if c in self.table.column_names]
-        return ", ".join(f"{c} {str(self.table[c][row].as_py())!r:.60}" for c in there)
+        return ", ".join(f"{c} {_shown(self.table[c][row].as_py())}" for c in there)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{str(value)!r:.60}"
 
 
 def used_columns(columns: Iterable[str], matching: Matching) -> list[str]:

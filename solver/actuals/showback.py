@@ -64,9 +64,9 @@ class Sharing:
 def showback(
     bill: Bill, by: By = "team", sharing: Sharing | None = None, *, view: View = "amortised", rates: Rates | None = None
 ) -> Table:
-    """The bill by owner and month: columns period, owner, usd (two decimals), and micro_usd of each of PARTS.
+    """The bill by owner and month: period, owner, micro_usd (whole cents), and the exact micro_usd of each of PARTS.
 
-    The month's `usd` add up to its bill rounded to cents, and the parts' micro-dollars to its exact bill.
+    A month's `micro_usd` add up to its bill rounded to cents, and its parts to the bill in micro-dollars.
 
     Raises:
         InputError: a currency without a rate, or a rule that is none.
@@ -84,7 +84,7 @@ def showback(
             months[period].add(rows[i], str(rows[i][by]), micro, round(listed[i]))
     plan = sharing or Sharing()
     made = [(period, *line) for period, month in sorted(months.items()) for line in month.lines(plan)]
-    return Table.from_records(("period", "owner", "usd", *(f"{p}_micro_usd" for p in PARTS)), made)
+    return Table.from_records(("period", "owner", "micro_usd", *(f"{p}_micro_usd" for p in PARTS)), made)
 
 
 def _usd(atto: int, row: dict[str, object], rates: Rates | None) -> Fraction:
@@ -128,10 +128,7 @@ class _Month:
         parts["savings"] = self._savings(owners) if plan.savings == "pooled" else [0] * len(owners)
         totals = [sum(parts[p][i] for p in PARTS) for i in range(len(owners))]
         cents = whole_parts([Fraction(t, MICROS_A_CENT) for t in totals])
-        return [
-            (owner, to_usd(cents[i] * MICROS_A_CENT).quantize(Decimal("0.01")), *(parts[p][i] for p in PARTS))
-            for i, owner in enumerate(owners)
-        ]
+        return [(owner, cents[i] * MICROS_A_CENT, *(parts[p][i] for p in PARTS)) for i, owner in enumerate(owners)]
 
     def _share(self, micro: int, rule: Rule, owners: list[str], plan: Sharing) -> list[int]:
         weights = {

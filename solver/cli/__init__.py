@@ -9,7 +9,7 @@ from importlib import import_module
 from ..doors.guard import guarded
 from .app import app
 
-for part in ("planning", "money", "models", "catalog"):  # each adds its commands, in the order of the help
+for part in ("planning", "money", "bills", "models", "catalog"):  # each adds its commands, in the order of the help
     import_module(f".{part}", __name__)
 
 
