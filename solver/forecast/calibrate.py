@@ -7,28 +7,29 @@ Student's quantiles are to normal ones, made to grow with the horizon, and carri
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .choose import half_life
+from .choose import Choice, half_life, mixed
 from .history import Array
 from .methods import Series, levels_of
 from .rolling import Bands, Rolled
 
 GRID = np.array([0.005, 0.01, 0.025, *np.arange(0.05, 0.951, 0.05).round(2), 0.975, 0.99, 0.995])
 LEAST = 2.0  # independent errors for a band of its own
+TINY = 1e-9  # on the scale
 GROWTHS = (0.1, 0.5, 0.6)  # power of the horizon beyond what is known: least, without evidence, most
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Errors on the scale: median [B], deviations from it [B, Q] at quantile levels [Q], independent errors [B]."""
+    """Errors on the scale: median and mean [B], deviations from the median [B, Q] at levels [Q], how many [B]."""
 
     bands: Bands
     levels: Array
     median: Array
+    mean: Array
     deviation: Array
     independent: Array
 
@@ -39,14 +40,18 @@ class Spread:
 
     def at(self, horizons: Array, levels: Array) -> Array:
         """Errors at quantile levels [Q] for each horizon [H]: [H, Q]."""
-        place, middle = np.log(horizons), np.log(self.bands.middle)
-        index = np.interp(place, middle, np.arange(len(middle)))
-        low = np.minimum(index.astype(int), max(0, len(middle) - 2))
+        count = len(self.bands)
+        index = np.interp(np.log(horizons), np.log(self.bands.middle), np.arange(count))
+        low = np.minimum(index.astype(int), max(0, count - 2))
         share = (index - low)[:, None]
-        high = np.minimum(low + 1, len(middle) - 1)
+        high = np.minimum(low + 1, count - 1)
         total = self.median[:, None] + self.deviation
         columns = np.stack([np.interp(levels, self.levels, row) for row in total])
         return np.asarray(columns[low] * (1 - share) + columns[high] * share)
+
+    def mean_at(self, horizons: Array) -> Array:
+        """The mean error at each horizon [H]."""
+        return np.interp(np.log(horizons), np.log(self.bands.middle), self.mean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,99 +61,97 @@ class Calibration:
     spread: Spread
     covered: Array
     judged: Array
-    pinball: Array  # [B] mean of the quantile losses at both ends and the median, in units of demand
 
 
 class Pool:
     """Errors of one band, sorted, with the origin of each."""
 
-    __slots__ = ("apart", "ends", "origin", "values")
+    __slots__ = ("apart", "ends", "horizon", "life", "origin", "values")
 
-    def __init__(self, errors: Array, rolled: Rolled, b: int) -> None:
+    def __init__(self, errors: Array, rolled: Rolled, b: int, *, daily: bool) -> None:
         """Take the known errors [O, J] of a band."""
         part = errors[:, rolled.band == b]
         origin, column = np.nonzero(~np.isnan(part))
         order = np.argsort(part[origin, column], kind="stable")
         self.values, self.origin = part[origin, column][order], origin[order]
-        self.ends = rolled.origins + rolled.bands.high[b]
+        self.horizon = int(rolled.bands.high[b])
+        self.ends = rolled.origins + self.horizon
         self.apart = rolled.apart
+        self.life = half_life(self.horizon, daily=daily)
 
-    def quantiles(self, levels: Array, now: int, horizon: int, life: float, *, last: bool) -> tuple[Array, float]:
-        """Quantiles at levels [Q] of what was known, and how many independent errors they rest on."""
+    def quantiles(self, levels: Array, now: int, *, last: bool) -> tuple[Array, float, tuple[float, float]]:
+        """Of what was known: quantiles at levels [Q], independent errors, their mean and what of it chance may make."""
         known = np.ones(len(self.ends), dtype=bool) if last else self.ends <= now
-        weight = np.where(known, 0.5 ** (np.maximum(now - self.ends, 0) / life), 0.0)
+        weight = np.where(known, 0.5 ** (np.maximum(now - self.ends, 0) / self.life), 0.0)
         each = weight[self.origin]
         total = each.sum()
         if total <= 0:
-            return np.zeros(len(levels)), 0.0
+            return np.zeros(len(levels)), 0.0, (0.0, 0.0)
         present = np.bincount(self.origin, minlength=len(weight)) > 0
         effective = weight[present].sum() ** 2 / (weight[present] ** 2).sum()
         share = (np.cumsum(each) - each / 2) / total
         keep = each > 0
-        independent = min(effective, effective * self.apart / horizon + (1 if horizon > self.apart else 0))
-        return np.interp(levels, share[keep], self.values[keep]), float(independent)
+        overlap = effective * self.apart / self.horizon + (1 if self.horizon > self.apart else 0)
+        independent = float(min(effective, overlap))
+        mean = float(each @ self.values / total)
+        square = float(each @ (self.values - mean) ** 2 / total)
+        chance = min(1.0, square / max(independent, 1.0) / mean**2) if mean else 0.0
+        return np.interp(levels, share[keep], self.values[keep]), independent, (mean, mean * chance)
 
 
-def calibrate(
-    errors: Array, rolled: Rolled, centre: Array, level: float, back: Callable[[Array], Array], *, daily: bool
-) -> Calibration:
+def calibrate(rolled: Rolled, choice: Choice, level: float, *, daily: bool, steady: bool) -> Calibration:
     """The spread of errors now, and the coverage it had at every origin of what was unknown there.
 
+    At an origin, and now, the errors are those of the methods it picks, at all origins before.
+
     Args:
-        errors: on the scale [O, J], NaN where not known.
-        rolled: what they are of.
-        centre: forecasts [O, J] on the scale.
+        rolled: forecasts from earlier origins.
+        choice: methods picked by each of them, and now.
         level: of the interval whose coverage is measured.
-        back: from the scale to demand.
         daily: whether a step is a day.
+        steady: of demand that comes and goes errors neither persist nor grow, so they are taken as they were.
     """
     count = len(rolled.bands)
-    pools = [Pool(errors, rolled, b) for b in range(count)]
-    lives = [half_life(int(h), daily=daily) for h in rolled.bands.high]
     ends = np.array([(1 - level) / 2, 0.5, (1 + level) / 2])
-    hits, judged, loss = np.zeros(count), np.zeros(count), np.zeros(count)
+    known: dict[tuple[int, ...], tuple[Array, list[Pool]]] = {}
+
+    def errors_of(picked: Array) -> tuple[Array, list[Pool]]:
+        key = tuple(picked.tolist())
+        if key not in known:
+            every = np.broadcast_to(picked, (len(rolled.origins), len(picked)))
+            errors = rolled.scaled_truth - mixed(rolled.guess, every, choice.blend)
+            known[key] = errors, [Pool(errors, rolled, b, daily=daily) for b in range(count)]
+        return known[key]
+
+    hits, judged = np.zeros(count), np.zeros(count)
     for o, now in enumerate(rolled.origins.tolist()):
-        spread = _spread(pools, rolled.bands, lives, now, ends)
+        errors, pools = errors_of(choice.picked[o])
+        spread = _spread(pools, rolled.bands, now, ends, steady=steady)
         fair = spread.measured[rolled.band] & ~np.isnan(errors[o])
         if fair.any():
-            at = spread.at(rolled.offsets[fair], ends)
-            inside = (errors[o, fair] >= at[:, 0]) & (errors[o, fair] <= at[:, -1])
+            at, off = spread.at(rolled.offsets[fair], ends), errors[o, fair]
+            inside = (off >= at[:, 0] - TINY) & (off <= at[:, -1] + TINY)
             hits += np.bincount(rolled.band[fair], inside, count)
             judged += np.bincount(rolled.band[fair], minlength=count)
-            said = back(centre[o, fair, None] + at)
-            off = rolled.truth[o, fair, None] - said
-            loss += np.bincount(rolled.band[fair], np.maximum(ends * off, (ends - 1) * off).mean(axis=1), count)
-    spread = _spread(pools, rolled.bands, lives, rolled.last.end, GRID, last=True)
+    pools = errors_of(choice.picked[-1])[1]
+    spread = _spread(pools, rolled.bands, rolled.last.end, GRID, steady=steady, last=True)
     with np.errstate(invalid="ignore"):
-        return Calibration(spread, hits / judged, judged, loss / judged)
+        return Calibration(spread, hits / judged, judged)
 
 
-def _spread(
-    pools: list[Pool], found: Bands, lives: list[float], now: int, levels: Array, *, last: bool = False
-) -> Spread:
+def _spread(pools: list[Pool], found: Bands, now: int, levels: Array, *, steady: bool, last: bool = False) -> Spread:
     """Quantiles of all bands, stretched, growing with the horizon, carried on."""
-    both = [
-        pool.quantiles(levels, now, int(high), life, last=last)
-        for pool, high, life in zip(pools, found.high, lives, strict=True)
-    ]
-    quantiles, independent = np.stack([q for q, _ in both]), np.array([n for _, n in both])
+    each = [pool.quantiles(levels, now, last=last) for pool in pools]
+    quantiles, independent = np.stack([q for q, _, _ in each]), np.array([n for _, n, _ in each])
     middle = quantiles[:, len(levels) // 2]
-    median = _trusted(middle, quantiles[:, -1] - quantiles[:, 0], float(levels[-1]), independent)
-    deviation = (quantiles - middle[:, None]) * _stretch(independent, levels)
+    mean, bias = np.array([b for _, _, b in each]).T
+    median, mean = middle - bias, mean - bias  # a bias that chance may have made does not last
+    deviation = (quantiles - middle[:, None]) * (1.0 if steady else _stretch(independent, levels))
     fine = independent >= LEAST
     if not fine.any():
-        return Spread(found, levels, median, deviation, independent)
+        return Spread(found, levels, median, mean, deviation, independent)
     deviation[fine] = _rising(deviation[fine], independent[fine], levels)
-    return _carried(Spread(found, levels, median, deviation, independent))
-
-
-def _trusted(median: Array, width: Array, highest: float, independent: Array) -> Array:
-    """Medians of errors [B], less what chance would make of them: methods whose bias does not last are left alone."""
-    from scipy.special import ndtri
-
-    error = 1.25 * width / (2 * ndtri(highest)) / np.sqrt(np.maximum(independent, 1.0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(median == 0, 0.0, median * np.maximum(0.0, 1 - (error / median) ** 2))
+    return _carried(Spread(found, levels, median, mean, deviation, independent), steady=steady)
 
 
 def _stretch(independent: Array, levels: Array) -> Array:
@@ -173,17 +176,17 @@ def _rising(deviation: Array, weight: Array, levels: Array) -> Array:
     return made
 
 
-def _carried(found: Spread) -> Spread:
+def _carried(found: Spread, *, steady: bool) -> Spread:
     """Bands without errors of their own widen from the last that has some, by a power of the horizon."""
     fine = np.flatnonzero(found.measured)
-    deviation, median = found.deviation.copy(), found.median.copy()
+    deviation, median, mean = found.deviation.copy(), found.median.copy(), found.mean.copy()
     middle = found.bands.middle
-    power = _power(found)
+    power = 0.0 if steady else _power(found)
     for b in np.flatnonzero(~found.measured):
         nearest = int(fine[np.searchsorted(fine, b) - 1]) if b > fine[0] else int(fine[0])
         times = (middle[b] / middle[nearest]) ** power if b > nearest else 1.0
-        deviation[b], median[b] = deviation[nearest] * times, median[nearest]
-    return Spread(found.bands, found.levels, median, deviation, found.independent)
+        deviation[b], median[b], mean[b] = deviation[nearest] * times, median[nearest], mean[nearest]
+    return Spread(found.bands, found.levels, median, mean, deviation, found.independent)
 
 
 def _power(found: Spread) -> float:
@@ -207,4 +210,4 @@ def guessed(one: Series, rolled: Rolled) -> Spread:
     size = sd * np.sqrt(np.maximum(rolled.bands.middle / one.block, 1.0))
     none = np.zeros(len(rolled.bands))
     deviation = size[:, None] * ndtri(GRID) * _stretch(np.full(len(none), LEAST), GRID)
-    return Spread(rolled.bands, GRID, none, deviation, none)
+    return Spread(rolled.bands, GRID, none, none, deviation, none)

@@ -11,6 +11,7 @@ from .methods import METHODS
 from .rolling import Bands, Rolled
 
 RANGES = {False: (24, 168, 1440), True: (7, 61)}  # last steps of all ranges but the last one
+EXACT = 1e-6  # of the combined error: a method without any is right
 SURE = 1.0  # standard errors by which a method must beat the combined one to be preferred
 HALF_LIFE_DAYS = 120
 BLEND = 1.5  # around the end of a range, as a factor
@@ -68,8 +69,9 @@ def _gains(loss: Array, default: int, rolled: Rolled, horizon: int, *, daily: bo
     mean = gain @ weight.T / total
     square = (gain**2) @ weight.T / total
     effective = total**2 / np.maximum((weight**2).sum(axis=1), 1e-300)
+    exact = np.nan_to_num(loss) @ weight.T / total < EXACT * (np.nan_to_num(loss[default]) @ weight.T / total)
     independent = np.maximum(effective * min(1.0, rolled.apart / horizon) - 1, 0.5)
-    return mean, SURE * np.sqrt(np.maximum(square - mean**2, 0.0) / independent)
+    return mean, np.where(exact, 0.0, SURE * np.sqrt(np.maximum(square - mean**2, 0.0) / independent))
 
 
 def blend(ends: list[int], offsets: Array) -> Array:

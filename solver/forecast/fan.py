@@ -17,6 +17,7 @@ from .seasons import Scale, from_scale
 
 MEAN_LEVELS = (np.arange(100) + 0.5) / 100
 MOST_NUMBERS = 100_000_000  # of all paths
+TINY = 1e-9
 PART = 4096  # steps at a time
 
 
@@ -37,11 +38,28 @@ class Fan:
         made = np.empty((len(self.centre), len(levels)))
         for first in range(0, len(self.centre), PART):
             part = slice(first, min(first + PART, len(self.centre)))
-            errors = self.spread.at(np.arange(part.start, part.stop) + 1, levels) if self.spread and not plain else 0.0
-            centre = from_scale(self.centre[part, None] + np.zeros(len(levels)) + errors, self.scale)
-            moved = known.ahead(centre.T * self.times[part], self.units[part], self.factor[part], self.now)
+            said = self._plain(np.arange(part.start, part.stop), levels, None if plain else self.spread)
+            moved = known.ahead(said.T * self.times[part], self.units[part], self.factor[part], self.now)
             made[part] = moved.T
         return made
+
+    def _plain(self, steps: Array, levels: Array, spread: Spread | None) -> Array:
+        """Demand [H, Q] of some steps, without what the user knows.
+
+        Demand that comes and goes is either there or not: so many of the smallest figures are nothing that the mean is
+        as it should be.
+        """
+        centre = self.centre[steps, None] + np.zeros(len(levels))
+        if spread is None:
+            return from_scale(centre, self.scale)
+        said = from_scale(centre + spread.at(steps + 1, levels), self.scale)
+        if self.scale == "plain":
+            every = from_scale(self.centre[steps, None] + spread.at(steps + 1, MEAN_LEVELS), self.scale)
+            aim = np.maximum(self.centre[steps] + spread.mean_at(steps + 1), 0.0) * len(MEAN_LEVELS)
+            beyond = np.cumsum(every[:, ::-1], axis=1)[:, ::-1] > aim[:, None] + TINY  # sums of all from here up
+            least = np.where(beyond, every, -1.0).max(axis=1)
+            said = np.where(said > least[:, None], said, 0.0)
+        return said
 
 
 @dataclass(frozen=True)

@@ -113,16 +113,10 @@ def _one(history: History, n: int, known: Calendar, ask: _Ask) -> _Made:
         allowed[TREND] = allowed.sum() == 1 and allowed[TREND]
     rolled = roll(one, ask.horizon, fit=bool(allowed[FITTED].any()))
     choice = choose(rolled, losses(one, rolled), allowed, daily=history.daily)
-    centre = mixed(rolled.guess, choice.picked[:-1], choice.blend)
-    errors = rolled.scaled_truth - centre
-
-    def back(values: Array) -> Array:
-        return natural(one, values)
-
-    measured = calibrate(errors, rolled, centre, ask.level, back, daily=history.daily)
+    measured = calibrate(rolled, choice, ask.level, daily=history.daily, steady=one.scale == "plain")
     spread = measured.spread if measured.spread.measured.any() else guessed(one, rolled)
     fan = _fan(one, rolled, choice, spread, name, ask, later)
-    error = np.abs(back(centre) - rolled.truth)
+    error = np.abs(natural(one, mixed(rolled.guess, choice.picked[:-1], choice.blend)) - rolled.truth)
     rest, level = levels_of(one, rolled.last)
     coverage = float(np.nanmean(measured.covered)) if (measured.judged > 0).any() else float("nan")
     rows = _rows(name, rolled, choice, measured, error, known)
