@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = ROOT / ".venv-peers"
-PEERS = ("linopy", "pulp", "skypilot")
+PEERS = ("linopy", "pulp", "skypilot", "focus")  # the last needs Python 3.12
 
 
-def make(name: str) -> Path:
+def make(name: str, interpreter: str = sys.executable) -> Path:
     """An environment with a peer's pinned packages, from the index that pip is set up with."""
     folder = ENVIRONMENTS / name
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)  # noqa: S603
+    subprocess.run([interpreter, "-m", "venv", "--clear", str(folder)], check=True)  # noqa: S603
     options = ("--quiet", "--disable-pip-version-check", "--no-deps", "-r", str(HERE / f"{name}.txt"))
     subprocess.run([str(python(name)), "-m", "pip", "install", *options], check=True)  # noqa: S603
     (folder / "ready").touch()
