@@ -199,3 +199,43 @@ def commit(  # noqa: PLR0913 (options by name)
     )  # fmt: skip
     search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=False)
     raise typer.Exit(commit(source, view, wish, search, out, style.value, limit))
+
+
+@app.command()
+def forecast(  # noqa: PLR0913 (options by name)
+    *,
+    history: Annotated[
+        Path, typer.Argument(metavar="HISTORY", help="Demand by hour or day (CSV, Parquet): time, series, value.")
+    ],
+    horizon: Annotated[str, typer.Option(metavar="H", help="How far: 90d, 12m, 3y, 8w or 48h.")] = "90d",
+    growth: Annotated[
+        list[str] | None,
+        typer.Option(metavar="G", help="Where a level shall be: 'x1.5 by 2027-12', 'chat: x2 by 2027-06 / 50%'."),
+    ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(metavar="E", help="A launch or drop: 2027-03-01:chat:+64/30d, 2027-11-20:x1.5..2027-12-01."),
+    ] = None,
+    holidays: Annotated[str | None, typer.Option(metavar="COUNTRY", help="Whose holidays: US, DE, DE-BY.")] = None,
+    level: Annotated[float, typer.Option(metavar="L", help="How often intervals are to hold.")] = 0.9,
+    unit: Annotated[str, typer.Option(metavar="WORD", help="What is counted.")] = "units",
+    zone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of days and weeks: Europe/Berlin.")] = "UTC",
+    zero_fill: Annotated[bool, typer.Option("--zero-fill", help="A missing row is no demand.")] = False,
+    paths: Annotated[int, typer.Option(metavar="N", help="Futures drawn for the months.")] = 200,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of these.")] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write a page, JSON and CSV here.")] = None,
+    limit: Limit = 40,
+    style: Rows = RowFormat.table,
+) -> None:
+    """Forecast demand: months with intervals, the method of each series, and how often such intervals have held.
+
+    Errors of forecasts from earlier times, of what came after, make the intervals.
+    """
+    from ..doors.forecasting import Known
+    from ..doors.forecasting import forecast as ahead
+
+    known = Known(
+        unit=unit, zone=zone, zero_fill=zero_fill, horizon=horizon, events=event or (), growth=growth or (),
+        holidays=holidays, level=level, paths=paths, seed=seed,
+    )  # fmt: skip
+    raise typer.Exit(ahead(history, known, out, style.value, limit=limit))
