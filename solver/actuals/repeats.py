@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .focus import focus_columns
+from .parse import amounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,12 +28,13 @@ class Fingerprints:
 
     def add(self, table: pa.Table) -> None:
         """The rows of a batch; the order of columns does not matter."""
-        metrics = {c.name for c in focus_columns().values() if c.kind == "metric"}
+        numbers = {c.name for c in focus_columns().values() if c.type == "decimal"}  # quantities, prices and costs
         full, key = (np.zeros(table.num_rows, dtype=np.uint64) for _ in range(2))
         for name in table.column_names:
-            mixed = _mixed(_hashes(table[name].combine_chunks()) ^ _seed(name))
+            column = table[name].combine_chunks()
+            mixed = _mixed((_of_numbers(column) if name in numbers else _hashes(column)) ^ _seed(name))
             full += mixed
-            if name not in metrics and not name.startswith("x_"):
+            if name not in numbers and not name.startswith("x_"):
                 key += mixed
         self._full.append(full)
         self._key.append(key)
@@ -70,6 +72,13 @@ def _mixed(x: Array) -> Array:
     return made
 
 
+def _of_numbers(column: pa.Array) -> Array:
+    """A hash of each amount, however it is written; of its text where it is none."""
+    found = amounts(column)
+    odd = found.bad | found.rounded
+    return np.where(odd, _hashes(column), _hashes(found.values)) if odd.any() else _hashes(found.values)
+
+
 def _hashes(column: pa.Array) -> Array:
     """A hash of each value, uint64."""
     import pyarrow as pa
@@ -90,7 +99,7 @@ def _hashes(column: pa.Array) -> Array:
         made = np.asarray(pc.cast(column, pa.float64()).fill_null(0.0)).view(np.uint64)
     else:
         texts = column.to_pylist() if pa.types.is_nested(kind) else pc.cast(column, pa.string()).to_pylist()
-        return _hashes_of_text(["" if t is None else str(t) for t in texts])
+        made = _hashes_of_text(["" if t is None else str(t) for t in texts])
     return np.where(np.asarray(column.is_valid()), made, NOTHING) if column.null_count else made
 
 

@@ -1,0 +1,1 @@
+"""Bills that came, beside the plan."""
