@@ -36,7 +36,7 @@ from .workbook_laid import (
     sum_of,
 )
 from .workbook_pen import Pen, formats, letter, new_book
-from .workbook_rows import MICRO, Amount, Entry, Key, billed, derive
+from .workbook_rows import MICRO, Amount, Derived, Entry, Key, derive
 from .workbook_totals import certificate, totals
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def workbook(problem: Problem, plan: Plan) -> bytes:
     Raises:
         PlannerError: there are more rows than a worksheet has.
     """
-    entries, amounts = derive(problem, plan)
+    made = derive(problem, plan)
+    entries, amounts = made.entries, made.amounts
     facts = _assumptions(plan)
     hours = tuple(int(h) for h in problem.blocks.period_hours)
     lines = {key: k for k, key in enumerate(sorted({amount.key for amount in amounts}), 1)}
-    micro_usd = {a: [amount.micro_usd(entries, a) for amount in amounts] for a in VIEWS}
-    laid = Laid(plan, hours, entries, amounts, micro_usd, lines, len(facts) + 7)
+    laid = Laid(plan, hours, entries, amounts, made.billed, _in_both_views(made), lines, len(facts) + 7)
     if max(len(entries), len(amounts)) > MOST_ROWS:
         mend = "plan fewer workloads at once"
         raise PlannerError(f"{len(entries):,} rows of inputs", where="finance.xlsx", mend=mend)
@@ -90,6 +90,16 @@ def workbook(problem: Problem, plan: Plan) -> bytes:
         pen.sheet.hide_gridlines(2)
     book.close()
     return sink.getvalue()
+
+
+def _in_both_views(made: Derived) -> dict[Accounting, list[list[int]]]:
+    """Micro-dollars of each amount in each month; only upfront payments differ."""
+    cost = [amount.micro_usd(made.entries, "amortised") for amount in made.amounts]
+    paid = [
+        amount.micro_usd(made.entries, "cash") if amount.part == "upfront" else months
+        for amount, months in zip(made.amounts, cost, strict=True)
+    ]
+    return {"amortised": cost, "cash": paid}
 
 
 def _assumptions(plan: Plan) -> list[tuple[str, Any]]:
@@ -187,20 +197,20 @@ def _view(pen: Pen, laid: Laid, accounting: Accounting) -> None:
 def _formula(laid: Laid, amount: Amount, month: int, accounting: Accounting) -> str:
     """An amount of one month from the rows of Inputs it is made of."""
     row, column = laid.row(amount.first), letter(ENTRY_MONTH + month)
-    quantity = f"Inputs!{column}{row}"
-    nodes, rate, upfront, term, owned = (f"Inputs!${letter(c)}{row}" for c in (NODES, RATE, UPFRONT, TERM, OWNED))
+    quantity, rate = f"Inputs!{column}{row}", f"Inputs!${letter(RATE)}{row}"
+    if amount.part == "used" and amount.first == amount.last:
+        return f"ROUND({quantity}*{rate},6)"
+    if amount.part == "used":
+        end, price = laid.row(amount.last), letter(RATE)
+        return f"ROUND(SUMPRODUCT(Inputs!${price}{row}:${price}{end},Inputs!{column}{row}:{column}{end}),6)"
+    nodes, upfront, term, owned = (f"Inputs!${letter(c)}{row}" for c in (NODES, UPFRONT, TERM, OWNED))
     if amount.part == "hourly":
         return f"ROUND({nodes}*{quantity}*{rate},6)"
-    if amount.part == "upfront" and accounting == "amortised":
+    if accounting == "amortised":
         return f"ROUND({nodes}*{upfront}*{quantity}/{term},6)"
-    if amount.part == "upfront":  # the blank column before the months has no hours
-        blank, before = letter(ENTRY_MONTH - 1), letter(ENTRY_MONTH + month - 1)
-        first = f"SUM(Inputs!${blank}{row}:{before}{row})=0"
-        return f"IF(AND({quantity}>0,{first}),ROUND({nodes}*{upfront}*(1-{owned}),6),0)"
-    if amount.first == amount.last:
-        return f"ROUND({quantity}*{rate},6)"
-    end, price = laid.row(amount.last), letter(RATE)
-    return f"ROUND(SUMPRODUCT(Inputs!${price}{row}:${price}{end},Inputs!{column}{row}:{column}{end}),6)"
+    blank, before = letter(ENTRY_MONTH - 1), letter(ENTRY_MONTH + month - 1)  # the blank column has no hours
+    first = f"SUM(Inputs!${blank}{row}:{before}{row})=0"
+    return f"IF(AND({quantity}>0,{first}),ROUND({nodes}*{upfront}*(1-{owned}),6),0)"
 
 
 def _for_later(laid: Laid, amount: Amount) -> tuple[str, float]:
@@ -223,7 +233,7 @@ def _monthly(pen: Pen, laid: Laid) -> None:
     pen.put(1, left, "difference")
     months = (*laid.plan.periods, "total", "")
     pen.head(VIEW_TOP - 1, *KEY, *months, *months, *laid.plan.periods)
-    bill, worked = billed(laid.plan), _worked(laid)
+    bill, worked = laid.billed, _worked(laid)
     for key, number in laid.lines.items():
         row, there, asked = VIEW_TOP + number - 1, worked[key], bill.get(key, [0] * p)
         _key(pen, row, number, (*key[:5], key[5] or "(all)"))

@@ -34,6 +34,7 @@ class Laid:
     hours: tuple[int, ...]  # P, of the horizon in each month
     entries: list[Entry]
     amounts: list[Amount]
+    billed: dict[Key, list[int]]  # micro-dollars in each month
     micro_usd: dict[Accounting, list[list[int]]]  # of each amount in each month, in both views
     lines: dict[Key, int]  # their numbers, from 1
     top: int

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import cells
@@ -122,6 +123,7 @@ class Pen:
         self.sheet.write_formula(row, 1, formula, self.f.usd, value)
 
 
+@cache
 def letter(col: int) -> str:
     """The letters of a column counted from 0."""
     above, last = divmod(col, LETTERS)

@@ -81,26 +81,37 @@ class Amount:
         return once if first and not entry.owned else Fraction(0)
 
 
-def derive(problem: Problem, plan: Plan) -> tuple[list[Entry], list[Amount]]:
-    """Entries and amounts of a plan, in the order of their keys; in the plan's accounting they make its bill."""
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What a plan's bill is made of."""
+
+    entries: list[Entry]
+    amounts: list[Amount]  # in the order of their keys; in the plan's accounting they make its bill
+    billed: dict[Key, list[int]]  # the bill itself, micro-dollars in each month [P]
+
+
+def derive(problem: Problem, plan: Plan) -> Derived:
+    """Entries and amounts of a plan, and its bill."""
     entries = [*_commitments(problem, plan), *_on_demand(problem, plan), *_spot(problem, plan)]
     entries += [*_transfer(problem, plan), *_carbon(problem, plan), *_unserved(problem, plan)]
     amounts = list(_amounts(entries))
-    for key, months in sorted(_missing(plan, entries, amounts).items()):
+    bill = billed(plan)
+    for key, months in sorted(_missing(plan, bill, entries, amounts).items()):
         rest = tuple(Fraction(micro, MICRO) for micro in months)
         amounts.append(Amount(key=key, part="used", first=len(entries), last=len(entries)))
         entries.append(Entry(key=key, unit=AS_BILLED, usd_per_unit=Fraction(1), quantity=rest, workload=key[-1]))
-    return entries, sorted(amounts, key=lambda a: (a.key, a.first))
+    return Derived(entries, sorted(amounts, key=lambda a: (a.key, a.first)), bill)
 
 
 def billed(plan: Plan) -> dict[Key, list[int]]:
-    """The plan's bill in micro-dollars by key and month [P]; months outside of the plan's are left out."""
+    """The plan's bill in micro-dollars by key and month [P]."""
     made: dict[Key, list[int]] = {}
+    month = {period: k for k, period in enumerate(plan.periods)}
     for line in plan.cost_lines.records() if len(plan.cost_lines) else ():
         kind, provider, region, node, option = (str(line[k]) for k in PLACED)
         key: Key = (kind, provider, region, node, option, "" if kind in POOLED else str(line["workload"]))
         months = made.setdefault(key, [0] * len(plan.periods))
-        months[plan.periods.index(line["period"])] += int(line["micro_usd"])
+        months[month[line["period"]]] += int(line["micro_usd"])
     return made
 
 
@@ -124,9 +135,11 @@ def _together(entry: Entry) -> bool:
     return entry.key[0] not in POOLED
 
 
-def _missing(plan: Plan, entries: list[Entry], amounts: list[Amount]) -> dict[Key, list[int]]:
+def _missing(
+    plan: Plan, bill: dict[Key, list[int]], entries: list[Entry], amounts: list[Amount]
+) -> dict[Key, list[int]]:
     """What the bill has more or less than the amounts, in micro-dollars by key and month."""
-    left = billed(plan)
+    left = dict(bill)
     for amount in amounts:
         months = left.setdefault(amount.key, [0] * len(plan.periods))
         made = amount.micro_usd(entries, "cash" if plan.accounting == "cash" else "amortised")

@@ -247,7 +247,7 @@ def test_all_of_a_bill_comes_from_its_inputs(name: str) -> None:
     seen = set()
     for seed in range(3):
         problem, plan = drawn(name, seed)
-        entries, _ = derive(problem, plan)
+        entries = derive(problem, plan).entries
         assert AS_BILLED not in {entry.unit for entry in entries}
         content = workbook(problem, plan)
         check_against(Sheets(content), plan, content)
@@ -260,7 +260,8 @@ def test_the_other_view(seed: int) -> None:
     """The cash of a plan that is billed amortised is the bill of the same purchases in cash; commitments alone."""
     problem, plan = drawn("amortised", seed)
     paid = dataclasses.replace(problem, limits=dataclasses.replace(problem.limits, accounting="cash"))
-    entries, amounts = derive(problem, plan)
+    made = derive(problem, plan)
+    entries, amounts = made.entries, made.amounts
     assert {entry.owned for entry in entries if entry.lasting} == {True, False}
     for of, view in ((problem, "amortised"), (paid, "cash")):
         owed = [0] * len(plan.periods)
@@ -318,7 +319,7 @@ def test_what_cannot_be_derived_is_told() -> None:
     taken = next(b for a, b in rows if str(a.value).startswith("Of the bill, taken over"))
     spot = [line for line in plan.cost_lines.records() if line["option"] == "spot" or line["kind"] == "transfer"]
     assert sheets.value("Totals", taken.coordinate) == pytest.approx(sum(line["micro_usd"] for line in spot) / 1e6)
-    assert {entry.unit for entry in derive(problem, plan)[0]} == {"hours a node", "node-hours", AS_BILLED}
+    assert {entry.unit for entry in derive(problem, plan).entries} == {"hours a node", "node-hours", AS_BILLED}
 
 
 def test_an_input_that_is_changed_moves_the_bill() -> None:
