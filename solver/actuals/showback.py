@@ -115,7 +115,7 @@ class _Month:
             self.direct[owner] += micro
         else:
             self.shared[part or "other"] += micro
-        if owner and bucket == "usage" and row["bought"] == "committed" and contracted > micro:
+        if owner and bucket == "usage" and row["bought"] == "committed" and contracted >= micro > 0:
             self.saved[owner] += contracted - micro
             self.covered[owner] += contracted
 
