@@ -6,6 +6,7 @@ import tempfile
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,8 @@ rules = st.fixed_dictionaries({k: st.sampled_from(["proportional", "even", "fixe
 @settings(max_examples=30)
 def test_parts_add_up_to_the_bill(rows: Rows, rules: dict[str, str], savings: str) -> None:
     """To 0.00 in cents, to the micro-dollar in parts."""
-    sharing = Sharing(rules=rules, weights={"a": Decimal(2), "z": Decimal("0.5")}, savings=savings)
+    settings_: dict[str, Any] = {"rules": rules, "savings": savings}
+    sharing = Sharing(**settings_, weights={"a": Decimal(2), "z": Decimal("0.5")})
     with tempfile.TemporaryDirectory() as name:
         table = showback(read_bill(write(Path(name), rows), repeated="ignore"), "team", sharing)
     bill = sum((Fraction(str(r["EffectiveCost"])) for r in rows), Fraction(0))
@@ -130,7 +132,7 @@ def test_rules_that_are_none() -> None:
         {"savings": "all"},
     ):
         with pytest.raises(InputError):
-            Sharing(**wrong)  # type: ignore[arg-type]
+            Sharing(**wrong)
     with pytest.raises(InputError):
         Sharing(weights={"a": Decimal(-1)})
 
