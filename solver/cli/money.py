@@ -167,6 +167,14 @@ def commit(  # noqa: PLR0913 (options by name)
     ] = False,
     futures: Annotated[int, typer.Option(metavar="N", help="Futures kept of a history's forecast.")] = 20,
     paths: Annotated[int, typer.Option(metavar="N", help="Paths drawn, of which they are kept.")] = 200,
+    growth: Annotated[
+        list[str] | None, typer.Option(metavar="G", help="Of a history, as in forecast: 'x1.5 by 2027-12'.")
+    ] = None,
+    event: Annotated[
+        list[str] | None, typer.Option(metavar="E", help="Of a history, as in forecast: 2027-03-01:+8/30d.")
+    ] = None,
+    holidays: Annotated[str | None, typer.Option(metavar="COUNTRY", help="Of a history: US, DE, DE-BY.")] = None,
+    zone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of a history's days and weeks.")] = "UTC",
     beyond: Annotated[Beyond, typer.Option(help="After a plan's horizon: go on as in its last weeks, or end.")] = (
         Beyond.repeat
     ),
@@ -189,7 +197,8 @@ def commit(  # noqa: PLR0913 (options by name)
     from ..reserve.study import Wish
 
     view = View(
-        months=months, futures=futures, paths=paths, beyond=beyond.value, overrides=overrides, as_of=as_of
+        months=months, futures=futures, paths=paths, beyond=beyond.value, overrides=overrides, as_of=as_of,
+        events=event or (), growth=growth or (), holidays=holidays, zone=zone,
     )  # fmt: skip
     wish = Wish(
         options=tuple(option) if option else None, ladder_months=ladder, shared=not per_account,

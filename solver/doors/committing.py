@@ -68,6 +68,10 @@ class View:
     beyond: str  # "repeat" or "end": what a plan is taken to need after its horizon
     overrides: Path | None
     as_of: str | None
+    events: Sequence[str] = ()  # what is known of a history's future; see `autoparallel forecast`
+    growth: Sequence[str] = ()
+    holidays: str | None = None
+    zone: str = "UTC"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -179,18 +183,26 @@ def _of_history(source: str, view: View, wish: Wish, search: Search) -> Study:
     import numpy as np
 
     from ..calendar import add_months
-    from ..forecast import forecast, read_history
+    from ..forecast import Event, Growth, forecast, read_history
     from ..reserve.study import study
     from ..reserve.usage import names_of, of_paths
 
-    history = read_history(source, unit="nodes")
+    history = read_history(source, unit="nodes", zone=view.zone)
     pools = names_of(history.series)
     catalog = _catalog(view.as_of, view.overrides)
     begins = history.after(1)[0]
     start: datetime.date = (begins + np.timedelta64(23, "h")).astype("datetime64[D]").item()
     hours = (add_months(start, view.of(catalog, pools, wish.options)) - start).days * 24
     skip = int((np.datetime64(start, "h") - begins) / np.timedelta64(1, "h"))
-    found = forecast(history, -(-(hours + skip) // history.step_hours), paths=view.paths, seed=search.seed)
+    found = forecast(
+        history,
+        -(-(hours + skip) // history.step_hours),
+        events=[Event.parse(text) for text in view.events],
+        growth=[Growth.parse(text) for text in view.growth],
+        holidays=view.holidays,
+        paths=view.paths,
+        seed=search.seed,
+    )
     paths = np.repeat(found.paths, history.step_hours, axis=1)[:, skip : skip + hours]
     usage = of_paths(start, paths, keep=view.futures)
     notes = [*history.notes, *found.notes]
