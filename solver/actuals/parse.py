@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -228,6 +229,7 @@ def _tags(text: str) -> Any:
     return None
 
 
+@lru_cache(maxsize=1000)
 def hours_of(unit: str) -> Fraction | None:
     """Hours that one unit of a quantity stands for ("100 Hours" is 100); None where it is no time."""
     found = UNIT.fullmatch(unit.strip().casefold())

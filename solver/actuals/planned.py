@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ class _Held:
         return self.nodes * max(0, int((min(end, last) - max(start, self.starts)) / timedelta(hours=1)))
 
 
+@cache
 def bounds(month: str) -> tuple[datetime, datetime]:
     """The first instant of a month, "2027-03", and of the next."""
     start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)

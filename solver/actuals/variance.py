@@ -14,6 +14,7 @@ A way of buying that was not planned has no planned price: its own is taken, and
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ USE = (
     *("period", "provider", "region", "node", "planned_used", "planned_unused", "planned_on_demand"),
     *("actual_used", "actual_unused", "actual_on_demand"),
 )
+NOTHING = Fraction(0)
 ATTO = 10 ** (PLACES - 6)  # of a micro-dollar
 Key = tuple[str, ...]
 
@@ -132,11 +134,13 @@ def compare(
         _Side(bill, VIEWS[view], teams, _Exchange(rates, plan_day, notes), months) for bill in (planned, actual)
     ]  # the same labels on both sides
     lines = _Lines(sides[0].cells, sides[1].cells, set(planned.months))
-    awaited = _Side(planned, VIEWS[view], teams, _Exchange(rates, plan_day, notes), ()).by_month
+    awaited: dict[str, int] = defaultdict(int)
+    for month, atto in zip(planned.cells["period"], planned.cells[VIEWS[view]], strict=True):
+        awaited[str(month)] += 0 if month in months else atto
     return Comparison(
         view=view,
         months=months,
-        awaited={m: v for m, v in sorted(awaited.items()) if m not in months},
+        awaited={m: round(Fraction(v, ATTO)) for m, v in sorted(awaited.items()) if m not in months},
         lines=Table.from_records(COLUMNS, lines.rows()),
         use=_use(*(side.use for side in sides)),
         notes=tuple(dict.fromkeys((*notes, *_partial(actual)))),
@@ -159,11 +163,12 @@ class _Exchange:
     def __init__(self, rates: Rates | None, plan_day: date | None, notes: list[str]) -> None:
         self._rates, self._day, self._notes = rates, plan_day, notes
 
-    def micro(self, atto: int, currency: str, on: date) -> tuple[Fraction, Fraction]:
-        """At the day's rate, and what of it is due to another rate on the plan's day."""
-        amount = Fraction(atto, ATTO)
+    def micro(self, atto: int, row: dict[str, Any]) -> tuple[Fraction, Fraction]:
+        """At the rate of the day of a cell, and what of it is due to another rate on the plan's day."""
+        amount, currency = Fraction(atto, ATTO), str(row["currency"])
         if currency == "USD":
-            return amount, Fraction(0)
+            return amount, NOTHING
+        on = last_day(row)
         if self._rates is None:
             mend = "give dated rates of exchange, such as --rates rates.csv"
             raise MissingRateError(f"amounts in {currency}, no rate to USD", where=f"bill, {on:%Y-%m}", mend=mend)
@@ -186,12 +191,10 @@ class _Side:
     ) -> None:
         self.cells: dict[tuple[str, Key], _Cell] = defaultdict(_Cell)  # (bucket, PLACE)
         self.use: dict[Key, list[Fraction]] = defaultdict(lambda: [Fraction(0)] * 3)
-        self.by_month: dict[str, int] = defaultdict(int)
-        rows = [r for r in bill.cells.records() if not months or r["period"] in months]
-        money = [exchange.micro(int(r[view]), str(r["currency"]), last_day(r)) for r in rows]
+        rows = [r for r in bill.cells.records() if r["period"] in months]
+        money = [exchange.micro(int(r[view]), r) for r in rows]
         parts = whole_parts([now for now, _ in money])
         for row, micro, (_, moved) in zip(rows, parts, money, strict=True):
-            self.by_month[str(row["period"])] += micro
             bucket = bucket_of(row)
             at = self.cells[bucket, _place(row, bucket, teams)]
             at.now += micro
@@ -249,9 +252,11 @@ def last_day(row: dict[str, Any]) -> date:
 
 def whole_parts(values: Sequence[Fraction]) -> list[int]:
     """Whole numbers next to exact values of either sign; their sum is the rounded sum of these (largest remainder)."""
-    floors = [v.numerator // v.denominator for v in values]
-    left = round(sum(values, Fraction(0))) - sum(floors)
-    order = sorted(range(len(values)), key=lambda i: (floors[i] - values[i], i))
+    scale = math.lcm(*(v.denominator for v in values))
+    units = [v.numerator * (scale // v.denominator) for v in values]  # whole numbers sort faster than fractions
+    floors = [u // scale for u in units]
+    left = round(Fraction(sum(units), scale)) - sum(floors)
+    order = sorted(range(len(units)), key=lambda i: (floors[i] * scale - units[i], i))
     for i in order[:left]:
         floors[i] += 1
     return floors
