@@ -76,6 +76,13 @@ def test_numbers_that_are_none_and_numbers_too_large() -> None:
         assert found.values.to_pylist() == [None] * 8 + [Decimal("-0.5"), Decimal(7), Decimal(8)]
 
 
+@pytest.mark.parametrize("huge", ["340282366920938463464", "340282366920938463464.5", "34028236692093846346e1"])
+def test_numbers_that_wrap_around_to_small_ones(huge: str) -> None:
+    """2¹²⁸ units of 1e-18 and a little more: to Arrow's decimals of 38 digits the first is 0.625392568231788544."""
+    assert amounts(pa.array([huge, "1"])).bad.tolist() == [True, False]
+    assert amounts(pa.array([huge, "1"]).dictionary_encode()).bad.tolist() == [True, False]
+
+
 def test_amounts_of_every_type() -> None:
     """Decimals, whole numbers, floats by their shortest form; more than 18 decimals are rounded, half to even."""
     third = amounts(pa.array([0.1, 1e-7, None]))
