@@ -14,7 +14,7 @@ from solver.problem import Problem
 from solver.solve import solve
 from solver.spec import loads
 from tests.conflicts.applied import Row, conflicts
-from tests.doors.command import ROOT, run
+from tests.doors.command import ROOT, Done, run
 
 SECONDS = 10.0
 
@@ -38,11 +38,18 @@ def documented() -> list[tuple[str, float, float]]:
     return [(limit, float(by.replace(",", "")), float(worth.replace(",", ""))) for limit, by, worth in found]
 
 
-def test_the_contradiction_on_the_command_line() -> None:
+@pytest.fixture(scope="module")
+def contradiction(tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, dict[str, Any]]:
+    """The packaged contradiction on the terminal, and the table of conflicts that it leaves."""
+    out = tmp_path_factory.mktemp("contradiction") / "out"
+    done = run("plan", "@contradiction", "--out", out)
+    return done, json.loads((out / "plan.json").read_bytes())["tables"]["conflicts"]
+
+
+def test_the_contradiction_on_the_command_line(contradiction: tuple[Done, dict[str, Any]]) -> None:
     """Names, amounts and prices; exit code 4, as a quota is in the way too. What it advises makes a plan."""
-    done = run("plan", "@contradiction", "--format", "json")
+    done, table = contradiction
     assert done.returncode == 4, done
-    table = json.loads(done.stdout)["tables"]["conflicts"]
     rows = [Row(**dict(zip(table["columns"], row, strict=True))) for row in table["rows"]]
     for (limit, by, worth), row in zip(documented(), rows, strict=True):
         assert limit == row.limit
@@ -61,9 +68,9 @@ def test_the_contradiction_on_the_command_line() -> None:
     assert solve(fixed, gap=0.02).termination != "infeasible"
 
 
-def test_the_contradiction_on_the_terminal() -> None:
+def test_the_contradiction_on_the_terminal(contradiction: tuple[Done, dict[str, Any]]) -> None:
     """The table is readable: heads, names and the sentence."""
-    done = run("plan", "@contradiction")
+    done, _ = contradiction
     assert done.returncode == 4
     for word in ("give way", "Relax by", "monthly budget[2027-01]", "quota[", "nodes", "instead"):
         assert word in done.stdout, word
