@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from ..solve import Progress
     from .document import BudgetFile
 
-SHARE = 1 / 3  # of the time, for one lever at most
-LEAST_S = 1.0  # that a search is given
+LEAST_S = 5.0  # that a search is given, of a time that allows it
 LINES = 3  # of the account of a change
 MONTHLY = "limits.monthly_budget_usd"
 WITHIN = "keep the budget as a limit of the spec"
@@ -51,6 +50,7 @@ class Tried:
     over: tuple[int, ...] = ()  # of each breached budget then, above 0 where it is not enough; empty without a plan
     change: int = 0  # of the whole bill
     bound: int = 0  # more that commitments cost after the plan's end
+    least: int | None = None  # the most it could save is this below 0, as the new plan's certificate proves
     why: tuple[str, ...] = ()  # the largest changes of the bill, or the limits that give way
     failed: str = ""  # why there is no plan
 
@@ -118,19 +118,21 @@ def advise(
     found = levers(json.loads(plan.provenance.spec), plan, [s.limit.budget for s in breached], file.budgets)
     search = _Search(plan, file, book, breached, gap, seed, progress)
     until, tried, late = time.monotonic() + time_limit_s, list[Tried](), list[str]()
+    least = min(LEAST_S, time_limit_s / 3)
 
-    def pull(lever: Lever) -> None:
+    def pull(lever: Lever, waiting: int) -> None:
         left = until - time.monotonic()
-        if left < LEAST_S:
+        if left < least:
             late.append(lever.text)
         else:
-            tried.append(search.tried(lever, max(LEAST_S, min(left, SHARE * time_limit_s))))
+            tried.append(search.tried(lever, max(least, left / waiting)))
 
-    for lever in (*_budget_itself(plan, file, book, breached), *(found if own is None else own)):
-        pull(lever)
+    every = [*_budget_itself(plan, file, book, breached), *(found if own is None else own)]
+    for k, lever in enumerate(every):
+        pull(lever, 3 if lever.text.startswith(WITHIN) else len(every) - k)
     helped = [t.lever for t in tried if t.change < 0 and t.over and t.lever.gives != "demand"]
     if len(helped) > 1 and not any(t.for_all and t.lever.gives != "demand" for t in tried):
-        pull(together(helped))
+        pull(together(helped), 1)
     notes = [note for s in breached for note in _proved(s, plan, book)]
     notes += [f"not tried in time: {', '.join(late)}"] if late else []
     return Advice(
@@ -260,8 +262,11 @@ class _Search:
             for s, new, old in zip(self.breached, now, self.to_come, strict=True)
         ]
         difference = diff(self.plan, made)
+        c = made.certificate
+        proved = c.kind != "none" and c.bounds == "bill"
         return Tried(
             lever=lever, over=tuple(over), change=difference.change_micro_usd, why=tuple(_account(difference)),
+            least=c.lower_micro_usd - self.plan.total_micro_usd if proved else None,
             bound=bound_micro_usd(problem, made) - bound_micro_usd(self.before, self.plan),
         )  # fmt: skip
 
@@ -304,16 +309,31 @@ def signed(micro_usd: int) -> str:
 
 def to_lines(found: Advice) -> list[str]:
     """For people: what is to be mended, then a line for each lever that helps, the best first; last what does not."""
-    what = [f"{b.name} ({b.scope}), {b.period} by {usd(b.over)}" for b in found.breaches]
-    made = [f"To get back under: {'; '.join(what)}"]
-    idle = [t.lever.text for t in found.levers if _idle(t)]
+    made = [f"To get back under: {'; '.join(_what(found.breaches))}"]
+    idle = [f"{t.lever.text}{_most(t)}" for t in found.levers if _idle(t)]
     made += [f"  {_line(t, found.breaches)}" for t in found.levers if not _idle(t)]
-    made += [f"  no help: {', '.join(idle)}"] if idle else []
+    made += [f"  no cheaper plan was found with: {'; '.join(idle)}"] if idle else []
     return [*made, *(f"  note: {note}" for note in found.notes)]
 
 
+def _what(breaches: tuple[Breach, ...]) -> Iterator[str]:
+    """Each budget, by how much it is over, and where it is most."""
+    every: dict[tuple[str, str], list[Breach]] = {}
+    for b in breaches:
+        every.setdefault((b.name, b.scope), []).append(b)
+    for (name, scope), found in every.items():
+        worst = max(found, key=lambda b: b.over)
+        most = f" at most, in {len(found)} periods" if len(found) > 1 else ""
+        yield f"{name} ({scope}), {worst.period} by {usd(worst.over)}{most}"
+
+
+def _most(tried: Tried) -> str:
+    """What is proved of a lever that nothing was found with."""
+    return "" if tried.least is None else f" (saves {usd(max(0, -tried.least))} at most)"
+
+
 def _idle(tried: Tried) -> bool:
-    """Whether a lever is of no use."""
+    """Whether a lever is of no use, as far as was found."""
     return bool(tried.over) and not any(tried.enough) and tried.change >= 0
 
 
@@ -343,7 +363,9 @@ def to_plain(found: Advice) -> dict[str, Any]:
                 "lever": t.lever.text, "gives_up": t.lever.gives, "set": _plain(t.lever.changes),
                 "enough": list(t.enough), "over_usd": [edge(over) for over in t.over],
                 "change_usd": edge(t.change) if t.over else None,
-                "after_its_end_usd": edge(t.bound) if t.over else None, "why": list(t.why), "no_plan": t.failed,
+                "after_its_end_usd": edge(t.bound) if t.over else None,
+                "saves_at_most_usd": None if t.least is None else edge(max(0, -t.least)), "why": list(t.why),
+                "no_plan": t.failed,
             }
             for t in found.levers
         ],
