@@ -77,8 +77,8 @@ def test_numbers_that_are_none_and_numbers_too_large() -> None:
 
 
 @pytest.mark.parametrize("huge", ["340282366920938463464", "340282366920938463464.5", "34028236692093846346e1"])
-def test_numbers_that_wrap_around_to_small_ones(huge: str) -> None:
-    """2¹²⁸ units of 1e-18 and a little more: to Arrow's decimals of 38 digits the first is 0.625392568231788544."""
+def test_numbers_beyond_a_decimal_of_38_digits(huge: str) -> None:
+    """2¹²⁸ units of 1e-18 and a little more, beside a number that is one."""
     assert amounts(pa.array([huge, "1"])).bad.tolist() == [True, False]
     assert amounts(pa.array([huge, "1"]).dictionary_encode()).bad.tolist() == [True, False]
 
