@@ -66,7 +66,7 @@ def showback(
 ) -> Table:
     """The bill by owner and month: period, owner, micro_usd (whole cents), and the exact micro_usd of each of PARTS.
 
-    A month's `micro_usd` add up to its bill rounded to cents, and its parts to the bill in micro-dollars.
+    A month's `micro_usd` add up to its bill rounded to cents; all parts add up to the bill in micro-dollars.
 
     Raises:
         InputError: a currency without a rate, or a rule that is none.
@@ -78,10 +78,8 @@ def showback(
     rows = list(bill.cells.records())
     exact = [_usd(int(r[VIEWS[view]]), r, rates) for r in rows]
     listed = [_usd(int(r["contracted"]), r, rates) for r in rows]
-    for period in bill.months:
-        mine = [i for i, r in enumerate(rows) if r["period"] == period]
-        for i, micro in zip(mine, whole_parts([exact[i] for i in mine]), strict=True):
-            months[period].add(rows[i], str(rows[i][by]), micro, round(listed[i]))
+    for i, micro in enumerate(whole_parts(exact)):
+        months[str(rows[i]["period"])].add(rows[i], str(rows[i][by]), micro, round(listed[i]))
     plan = sharing or Sharing()
     made = [(period, *line) for period, month in sorted(months.items()) for line in month.lines(plan)]
     return Table.from_records(("period", "owner", "micro_usd", *(f"{p}_micro_usd" for p in PARTS)), made)

@@ -22,6 +22,7 @@ from tests.doors.small import USD, make_small, make_small_plan
 from .made_up import row, write
 
 Rows = list[dict[str, str | None]]
+CENT = 10_000  # micro-dollars
 NOBODY: dict[str, str | None] = {"Tags": None}
 
 
@@ -99,11 +100,12 @@ def test_a_bill_of_nobody(tmp_path: Path) -> None:
 
 cost = st.integers(-(10**10), 10**13).map(lambda n: f"{Decimal(n).scaleb(-9):f}")
 any_row = st.builds(
-    lambda c, who, kind: row(c, **(team(who) if who else NOBODY) | kind),
+    lambda c, who, kind, month: row(c, ChargePeriodStart=f"2027-0{month}-01", **(team(who) if who else NOBODY) | kind),
     cost, st.sampled_from(["a", "b", "c", ""]),
     st.sampled_from([{}, {"ChargeCategory": "Tax"}, {"ChargeCategory": "Credit"},
                      {"CommitmentDiscountId": "x", "CommitmentDiscountStatus": "Unused"},
                      {"CommitmentDiscountId": "x", "CommitmentDiscountStatus": "Used", "ContractedCost": "9999"}]),
+    st.sampled_from([1, 2]),
 )  # fmt: skip
 rules = st.fixed_dictionaries({k: st.sampled_from(["proportional", "even", "fixed"]) for k in ("idle", "tax", "other")})
 
@@ -117,10 +119,13 @@ def test_parts_add_up_to_the_bill(rows: Rows, rules: dict[str, str], savings: st
     with tempfile.TemporaryDirectory() as name:
         table = showback(read_bill(write(Path(name), rows), repeated="ignore"), "team", sharing)
     bill = sum((Fraction(str(r["EffectiveCost"])) for r in rows), Fraction(0))
-    assert abs(sum(table["micro_usd"].tolist()) - bill * USD) <= 5_000 + 1  # rounded to cents
-    assert all(m % 10_000 == 0 for m in table["micro_usd"].tolist())
     parts = [n for n in table.names if n.endswith("_micro_usd")]
     assert sum(sum(table[n].tolist()) for n in parts) == round(bill * USD)
+    for month in {*table["period"].tolist()}:
+        mine = table.take(table["period"] == month)
+        exact = sum(sum(mine[n].tolist()) for n in parts)
+        assert sum(mine["micro_usd"].tolist()) == round(Fraction(exact, CENT)) * CENT
+    assert all(m % CENT == 0 for m in table["micro_usd"].tolist())
 
 
 def test_rules_that_are_none() -> None:
