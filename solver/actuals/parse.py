@@ -120,6 +120,7 @@ def _quickly(column: pa.Array) -> pa.Array | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    column = pc.if_else(pc.starts_with(column, "0E-"), "0", column)  # as Spark writes nothing of many decimals
     longest = pc.max(pc.binary_length(column)).as_py() or 0
     if longest > SHORT or pc.any(pc.match_substring(column, "e", ignore_case=True)).as_py():
         return None
