@@ -16,10 +16,10 @@ from ..errors import InputError
 from ..forecast import History, forecast
 from ..money import MICRO
 from ..table import Table
+from .demand import basis_of
 from .ledger import NAMES
 
 if TYPE_CHECKING:
-    from ..forecast import Forecast
     from .ledger import Ledger
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -46,7 +46,7 @@ def ahead(planned: Ledger, actual: Ledger, *, paths: int = PATHS, level: float =
         names=Table.from_records(NAMES, [list(key) for _ in range(days) for key in keys]),
         micro_usd=cost.reshape(len(cost), -1),
         probability=(Fraction(1, len(cost)),) * len(cost),
-        basis=basis_of(made, len(history.times)),
+        basis=basis_of(made, f"{len(history.times)} days of actual cost"),
         sampled=True,
         notes=(*planned.notes, *made.notes),
     )
@@ -72,14 +72,3 @@ def _history(actual: Ledger) -> tuple[History, list[tuple[str, ...]]]:
     times = np.datetime64(actual.start, "D") + np.arange(len(values))
     names = tuple(" / ".join(filter(None, key[:-1])) or "all" for key in keys)
     return History(times=times, series=names, values=values, unit="USD"), keys
-
-
-def basis_of(made: Forecast, days: int) -> str:
-    """What the probabilities rest on: the coverage that was measured, where it could be."""
-    said = f"{made.count} paths of a forecast of {days} days of actual cost"
-    known = made.coverage[~np.isnan(made.coverage)]
-    if not len(known):
-        return f"{said}, whose intervals could not be measured on so few days"
-    low, high = 100 * known.min(), 100 * known.max()
-    held = f"{low:.0f} %" if round(low) == round(high) else f"{low:.0f} to {high:.0f} %"
-    return f"{said}; its {100 * made.level:.0f} % intervals held {held} of later cost on rolling origins"

@@ -204,14 +204,7 @@ Row = tuple[tuple[str, ...], int, int, int]  # team, workload, provider, kind; f
 
 def _rows(lines: Iterable[Mapping[str, Any]], plan: Plan, view: str) -> Iterable[Row]:
     """Each line over its days of the horizon; a payment in cash on the days on which its commitments start."""
-    start, end = span(plan)
-    months: dict[str, tuple[int, int]] = {}
-    for label in plan.periods:
-        first = month_of(label, "plan")
-        low, high = max(first, start), min(add_months(first, 1), end)
-        if high <= low:
-            raise InputError(f"month {label} is not in its horizon", where="plan", mend="plan again")
-        months[label] = low.toordinal(), (high - low).days
+    months = month_spans(plan)
     starts = _starts(plan) if view == "cash" else {}
     for r in lines:
         who, micro = tuple(str(r[k]) for k in ("team", "workload", "provider", "kind")), int(r["micro_usd"])
@@ -221,6 +214,19 @@ def _rows(lines: Iterable[Mapping[str, Any]], plan: Plan, view: str) -> Iterable
                 yield who, day, 1, part
         else:
             yield who, *months[str(r["period"])], micro
+
+
+def month_spans(plan: Plan) -> dict[str, tuple[int, int]]:
+    """First day, as an ordinal, and days of each month of a plan, cut to its horizon."""
+    start, end = span(plan)
+    made: dict[str, tuple[int, int]] = {}
+    for label in plan.periods:
+        first = month_of(label, "plan")
+        low, high = max(first, start), min(add_months(first, 1), end)
+        if high <= low:
+            raise InputError(f"month {label} is not in its horizon", where="plan", mend="plan again")
+        made[label] = low.toordinal(), (high - low).days
+    return made
 
 
 def _starts(plan: Plan) -> dict[tuple[str, ...], dict[int, int]]:

@@ -53,6 +53,9 @@ Paths = Annotated[
 Pace = Annotated[
     bool, typer.Option("--pace", help="What is to come costs what past months cost of their plan, each a future.")
 ]
+DemandHistory = Annotated[
+    Path | None, typer.Option(metavar="CSV", help="Requests an hour by workload: the plan's cost as they are forecast.")
+]
 Ahead = Annotated[bool, typer.Option("--forecast", help="What is to come is a forecast of --actuals by days.")]
 
 
@@ -67,6 +70,7 @@ def budget(  # noqa: PLR0913 (options by name)
     paths: Paths = None,
     pace: Pace = False,
     forecast: Ahead = False,
+    demand: DemandHistory = None,
     by: Annotated[Part, typer.Option(help="Cost by fiscal month and what.")] = Part.team,
     level: Annotated[float, typer.Option(metavar="L", help="Of the intervals, a share.")] = 0.9,
     fail_on: Annotated[FailOn, typer.Option(help="Exit code 3 at such an alert.")] = FailOn.critical,
@@ -79,7 +83,8 @@ def budget(  # noqa: PLR0913 (options by name)
     from ..doors.budgeting import Costs, budget
 
     costs = Costs(
-        actuals=actuals, bills=tuple(bill or ()), as_of=as_of, paths=paths, pace=pace, forecast=forecast
+        actuals=actuals, bills=tuple(bill or ()), as_of=as_of, paths=paths, pace=pace, forecast=forecast,
+        demand=demand,
     )  # fmt: skip
     code = budget(plan, budgets, costs, by=by.value, level=level, fail_on=fail_on.value, style=style.value)
     raise typer.Exit(code)
@@ -105,6 +110,7 @@ def gate(  # noqa: PLR0913 (options by name)
     paths: Paths = None,
     pace: Pace = False,
     forecast: Ahead = False,
+    demand: DemandHistory = None,
     advise: Annotated[
         bool, typer.Option("--advise", help="Also plan again to say what would get back under; takes a while.")
     ] = False,
@@ -122,7 +128,8 @@ def gate(  # noqa: PLR0913 (options by name)
 
     search = Search(time_limit_s=time_limit, gap=gap, seed=seed, deterministic=False) if advise else None
     costs = Costs(
-        actuals=actuals, bills=tuple(bill or ()), as_of=as_of, paths=paths, pace=pace, forecast=forecast
+        actuals=actuals, bills=tuple(bill or ()), as_of=as_of, paths=paths, pace=pace, forecast=forecast,
+        demand=demand,
     )  # fmt: skip
     increase = max_increase, against
     code = gate(plan, budget, costs, increase, max_breach_probability, search, style=style.value)

@@ -16,7 +16,7 @@ from . import guard, screen
 from .planning import read_plan, rebuild
 
 if TYPE_CHECKING:
-    from ..budget import Book, BudgetFile, Ledger, Standing
+    from ..budget import Book, BudgetFile, Budgets, Ledger, Standing
     from ..budget.advise import Advice
     from ..budget.gate import Verdict
     from ..plan import Plan
@@ -36,11 +36,13 @@ class Costs:
     paths: Path | None = None
     pace: bool = False
     forecast: bool = False
+    demand: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
         given = {
             "--paths": self.paths is not None, "--pace": self.pace, "--forecast": self.forecast,
+            "--demand": self.demand is not None,
         }  # fmt: skip
         chosen = [name for name, is_given in given.items() if is_given]
         if len(chosen) > 1:
@@ -169,14 +171,17 @@ def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bo
     check_names(file, plan)
     known = names_of(plan) if budgets.unknown == "error" else None
     view = budgets.accounting or plan.accounting
-    own = costs.paths is None and not costs.pace and not costs.forecast
-    wanted = futures and own and _uncertain(plan)
+    own = costs.paths is None and costs.demand is None and not costs.pace and not costs.forecast
+    wanted = (futures and own and _uncertain(plan)) or costs.demand is not None
     problem = _problem(plan, path) if wanted or view != plan.accounting else None
     how: dict[str, Any] = {"projects": budgets.project_of, "accounting": view, "penalties": budgets.penalties}
     planned = ledger(plan, problem=problem, **how)
     may_be: Ledger | None = None
     if costs.paths is not None:
         may_be = read_paths(costs.paths, budgets, planned, known)
+        planned = may_be.expected()
+    elif costs.demand is not None:
+        may_be = _at_demand(costs.demand, plan, problem, planned, budgets)
         planned = may_be.expected()
     elif wanted and problem is not None:
         may_be = ledger(plan, problem=problem, futures=True, **how)
@@ -185,6 +190,22 @@ def _book(file: BudgetFile, plan: Plan, path: Path, costs: Costs, *, futures: bo
         may_be = _rest(planned, spent, costs)
         planned = may_be.expected()
     return Book(planned=planned, actual=spent, futures=may_be)
+
+
+def _at_demand(history: Path, plan: Plan, problem: Problem | None, planned: Ledger, budgets: Budgets) -> Ledger:
+    """What the plan costs at the demand that a history forecasts until its end."""
+    import numpy as np
+
+    from ..budget.demand import at_demand
+    from ..forecast import forecast, read_history
+
+    if problem is None:
+        raise InputError("needs the plan's problem, which cannot be made again", where="--demand", mend="plan again")
+    past = read_history(history, unit="requests/h")
+    left = (np.datetime64(planned.end, "h") - past.times[-1]) // np.timedelta64(past.step_hours, "h") - 1
+    if left < 1:
+        raise InputError("its history ends after the plan", where="--demand", mend="leave it out")
+    return at_demand(plan, problem, planned, forecast(past, int(left)), budgets)
 
 
 def _spent(file: BudgetFile, plan: Plan, costs: Costs, known: dict[str, set[str]] | None) -> Ledger | None:

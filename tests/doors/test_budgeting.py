@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from solver.doors.budgeting import Costs, gate
 from solver.errors import InputError
 from solver.report.json import to_json
 from tests.budget.plans import plan_of
+from tests.diff.test_command import SPEC
 from tests.doors.command import refused, run
 from tests.doors.small import USD
 
@@ -106,6 +108,29 @@ def test_what_is_to_come_may_be_told_otherwise(folder: Path) -> None:
         "100.000000",
         "300.000000",
     ]
+
+
+def test_a_plan_at_the_demand_that_is_forecast(tmp_path: Path) -> None:
+    """Twice the traffic that a flat month was planned for costs twice as much: all of it is bought on demand."""
+    (tmp_path / "fleet.yaml").write_text(SPEC.replace("REQUESTS", "500000"), encoding="utf-8")
+    assert run("plan", "fleet.yaml", "--out", "out", "--deterministic", cwd=tmp_path).returncode == 0
+    days = [date(2026, 12, 4) + timedelta(days=k) for k in range(28)]
+    rows = [f"{day},chat,1000000" for day in days]
+    (tmp_path / "demand.csv").write_text("\n".join(["time,series,value", *rows, ""]), encoding="utf-8")
+    planned = float(json.loads((tmp_path / "out" / "plan.json").read_bytes())["total_usd"])
+    done = run(
+        *("gate", "out", "--budget", f"{1.5 * planned:.2f}", "--demand", "demand.csv"),
+        *("--max-breach-probability", "0.5", "--format", "json"), cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    checks = {c["limit"]: c for c in json.loads(done.stdout)["checks"]}
+    assert float(checks["budget"]["planned_usd"]) == pytest.approx(2 * planned, rel=1e-6)
+    assert checks["probability"]["breach_probability"] == 1
+    assert "paths of a forecast of demand" in checks["probability"]["said"]
+    (tmp_path / "late.csv").write_text("\n".join(["time,series,value", *rows, ""]).replace("2026-12", "2027-12"))
+    assert "ends after the plan" in refused(
+        run("gate", "out", "--budget", "100000", "--demand", "late.csv", cwd=tmp_path)
+    )
 
 
 @pytest.mark.parametrize(
