@@ -254,6 +254,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks {NAME}", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=ROWS, metavar="N")
+    parser.add_argument("--csv-rows", type=int, default=CSV_ROWS, metavar="N", help="of the bill as CSV")
     parser.add_argument(
         "--sample", type=Path, metavar="CSV", help="a bill of yours, compared with the standard library"
     )

@@ -20,7 +20,7 @@ PROVIDERS = {  # beginnings of what bills call a provider
     "aws": "aws", "amazon": "aws", "microsoft": "azure", "azure": "azure", "google": "gcp", "gcp": "gcp",
     "oracle": "oci", "oci": "oci",
 }  # fmt: skip
-INSTANCE = re.compile(r"instance_?type|machine_?type|arm_?sku|vm_?size|^x_?shape$|^x_?node$|sku_?order", re.IGNORECASE)
+INSTANCE = re.compile(r"instance_?type|machine_?type|arm_?sku|vm_?size|^x_?shape$|^x_?node$", re.IGNORECASE)
 DETAILS = ("instancetype", "machinetype", "node", "vmsize", "servicetype")  # keys of SkuPriceDetails, x_SkuDetails
 WORDS = re.compile(r"[^\s:/,;()\"'{}\[\]]+")
 SEPARATORS = re.compile(r"[\s_-]")
@@ -61,7 +61,9 @@ class Matching:
         return self._by_node.get(_key(value), value)
 
     def node_within(self, text: str) -> str:
-        """The node of the plan that a meter or a description names; "" for none."""
+        """The node of the plan that a meter or a description is, or names; "" for none."""
+        if whole := self._by_node.get(_key(text)):
+            return whole
         return next((self._by_node[k] for w in WORDS.findall(text) if (k := _key(w)) in self._by_node), "")
 
     def node_of_details(self, text: str) -> str:
@@ -84,7 +86,8 @@ class Matching:
 
     @cached_property
     def _by_node(self) -> dict[str, str]:
-        return {_key(n): n for n in (*self.nodes.values(), *self.known_nodes)}
+        names = (*self.nodes.values(), *self.known_nodes)
+        return {_key(n.removeprefix("Standard_")): n for n in names} | {_key(n): n for n in names}  # Azure's meters
 
     @cached_property
     def _by_region(self) -> dict[str, str]:
@@ -142,7 +145,10 @@ def node_columns(names: Iterable[str], matching: Matching) -> Sequence[tuple[str
     own += [("CommitmentDiscountId", lambda v: matching.commitments.get(v, ""))] if matching.commitments else []
     own += [(c, matching.node) for c in there if c[:2].lower() == "x_" and INSTANCE.search(c)]
     own += [(c, matching.node_of_details) for c in ("SkuPriceDetails", "x_SkuDetails")]
-    within = ("ResourceType", "SkuMeter", "SkuPriceId", "SkuId", "CommitmentDiscountName", "ChargeDescription")
+    within = (
+        *("ResourceType", "SkuMeter", "x_SkuMeterName", "x_SkuOrderName", "SkuPriceId", "SkuId"),
+        *("CommitmentDiscountName", "x_SkuDescription", "ChargeDescription"),
+    )
     own += [(c, matching.node_within) for c in within]
     return [(c, derive) for c, derive in own if c in there]
 

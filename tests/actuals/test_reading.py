@@ -346,11 +346,12 @@ def test_what_names_the_node(tmp_path: Path) -> None:
         row(**bare, SkuMeter="USE1-BoxUsage:P5.48xlarge"),
         row(**bare, SkuPriceDetails='{"InstanceType": "standard x v5"}'),
         row(**bare, ChargeDescription="$98 per On Demand Linux p5.48xlarge Instance Hour"),
-        row(**bare),
+        row(**bare, x_SkuMeterName="X v5"),
+        row(**bare, x_SkuOrderId="5f1d"),
     ]
     bill = read_bill(write(tmp_path, rows), matching=matching, repeated="ignore")
     assert {c["node"]: c["rows"] for c in cells(bill)} == {
-        "mapped": 1, "held": 1, "p5.48xlarge": 2, "Standard_X_v5": 1, "": 1,
+        "mapped": 1, "held": 1, "p5.48xlarge": 2, "Standard_X_v5": 2, "": 1,
     }  # fmt: skip
 
 
