@@ -13,7 +13,7 @@ import math
 import time
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..carry import carry
 from ..diff import diff
@@ -23,11 +23,11 @@ from ..spec import loads
 from ..whatif import changed
 from .ledger import NOT_MONEY, Ledger, ledger, month_of
 from .levers import Lever, levers, together
-from .shown import edge, usd
+from .shown import signed, usd
 from .standing import Book, Standing, standing, standings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..diff import Difference
     from ..plan import Plan
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .document import BudgetFile
 
 LEAST_S = 5.0  # that a search is given, of a time that allows it
+LONGER = 1.5  # times what the search of the plan took
 LINES = 3  # of the account of a change
 MONTHLY = "limits.monthly_budget_usd"
 WITHIN = "keep the budget as a limit of the spec"
@@ -117,29 +118,51 @@ def advise(
         return None
     found = levers(json.loads(plan.provenance.spec), plan, [s.limit.budget for s in breached], file.budgets)
     search = _Search(plan, file, book, breached, gap, seed, progress)
-    until, tried, late = time.monotonic() + time_limit_s, list[Tried](), list[str]()
-    least = min(LEAST_S, time_limit_s / 3)
+    clock, tried, late = _Clock.of(time_limit_s, plan), list[Tried](), list[str]()
 
-    def pull(lever: Lever, waiting: int) -> None:
-        left = until - time.monotonic()
-        if left < least:
-            late.append(lever.text)
+    def pull(lever: Lever, seconds: float) -> None:
+        if seconds:
+            tried.append(search.tried(lever, seconds))
         else:
-            tried.append(search.tried(lever, max(least, left / waiting)))
+            late.append(lever.text)
 
-    every = [*_budget_itself(plan, file, book, breached), *(found if own is None else own)]
+    for lever in _budget_itself(plan, file, book, breached):
+        pull(lever, clock.share(3))
+    every = list(found if own is None else own)
     for k, lever in enumerate(every):
-        pull(lever, 3 if lever.text.startswith(WITHIN) else len(every) - k)
+        pull(lever, clock.share(len(every) - k, clock.usual_s))
     helped = [t.lever for t in tried if t.change < 0 and t.over and t.lever.gives != "demand"]
     if len(helped) > 1 and not any(t.for_all and t.lever.gives != "demand" for t in tried):
-        pull(together(helped), 1)
+        pull(together(helped), clock.share(1))
     notes = [note for s in breached for note in _proved(s, plan, book)]
-    notes += [f"not tried in time: {', '.join(late)}"] if late else []
+    if late:
+        whole = f"{len(late) * clock.usual_s + time_limit_s:,.0f}"
+        notes.append(f"not tried in time (about {whole} s would do): {', '.join(late)}")
     return Advice(
         breaches=tuple(_breach(s) for s in breached),
         levers=tuple(sorted(tried, key=_order)),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The time of all searches together."""
+
+    until: float
+    least_s: float  # that a search is given
+    usual_s: float  # that a search of such a plan takes
+
+    @classmethod
+    def of(cls, seconds: float, plan: Plan) -> Self:
+        """Starting now; a search may take longer than that of the plan did."""
+        least = min(LEAST_S, seconds / 3)
+        return cls(time.monotonic() + seconds, least, max(least, LONGER * plan.provenance.seconds))
+
+    def share(self, waiting: int, wanted_s: float = 0.0) -> float:
+        """Seconds for one of so many searches, or what one wants; 0 where too little is left."""
+        left = self.until - time.monotonic()
+        return 0.0 if left < self.least_s else max(self.least_s, left / waiting, min(left, wanted_s))
 
 
 def _breach(found: Standing) -> Breach:
@@ -300,78 +323,3 @@ def _account(found: Difference) -> Iterator[str]:
     for name, micro in sorted(sums.items(), key=lambda item: -abs(item[1]))[:LINES]:
         if micro:
             yield f"{name} {signed(micro)}"
-
-
-def signed(micro_usd: int) -> str:
-    """A change with its sign."""
-    return ("+" if micro_usd > 0 else "") + usd(micro_usd)
-
-
-def to_lines(found: Advice) -> list[str]:
-    """For people: what is to be mended, then a line for each lever that helps, the best first; last what does not."""
-    made = [f"To get back under: {'; '.join(_what(found.breaches))}"]
-    idle = [f"{t.lever.text}{_most(t)}" for t in found.levers if _idle(t)]
-    made += [f"  {_line(t, found.breaches)}" for t in found.levers if not _idle(t)]
-    made += [f"  no cheaper plan was found with: {'; '.join(idle)}"] if idle else []
-    return [*made, *(f"  note: {note}" for note in found.notes)]
-
-
-def _what(breaches: tuple[Breach, ...]) -> Iterator[str]:
-    """Each budget, by how much it is over, and where it is most."""
-    every: dict[tuple[str, str], list[Breach]] = {}
-    for b in breaches:
-        every.setdefault((b.name, b.scope), []).append(b)
-    for (name, scope), found in every.items():
-        worst = max(found, key=lambda b: b.over)
-        most = f" at most, in {len(found)} periods" if len(found) > 1 else ""
-        yield f"{name} ({scope}), {worst.period} by {usd(worst.over)}{most}"
-
-
-def _most(tried: Tried) -> str:
-    """What is proved of a lever that nothing was found with."""
-    return "" if tried.least is None else f" (saves {usd(max(0, -tried.least))} at most)"
-
-
-def _idle(tried: Tried) -> bool:
-    """Whether a lever is of no use, as far as was found."""
-    return bool(tried.over) and not any(tried.enough) and tried.change >= 0
-
-
-def _line(tried: Tried, breaches: tuple[Breach, ...]) -> str:
-    gives = "" if tried.lever.gives == "nothing" else f" [gives up {tried.lever.gives}]"
-    why = f": {'; '.join(tried.why)}" if tried.why else ""
-    if not tried.over:
-        return f"{tried.lever.text}{gives}: {tried.failed}{why}"
-    short = [(b, over) for b, over in zip(breaches, tried.over, strict=True) if over > 0]
-    worst = max(short, key=lambda row: row[1], default=None)
-    verdict = f"enough for {len(breaches) - len(short)} of {len(breaches)}" if len(breaches) > 1 else "enough"
-    if worst is not None:
-        verdict = verdict if len(breaches) > 1 else "not enough"
-        verdict += f" ({worst[0].name} {worst[0].period} still over by {usd(worst[1])})"
-    after = f", and {signed(tried.bound)} after its end" if tried.bound else ""
-    return f"{tried.lever.text}{gives}: {verdict}; the plan costs {signed(tried.change)} in all{after}{why}"
-
-
-def to_plain(found: Advice) -> dict[str, Any]:
-    """For machines."""
-    return {
-        "breaches": [
-            {"budget": b.name, "scope": b.scope, "period": b.period, "over_usd": edge(b.over)} for b in found.breaches
-        ],
-        "levers": [
-            {
-                "lever": t.lever.text, "gives_up": t.lever.gives, "set": _plain(t.lever.changes),
-                "enough": list(t.enough), "over_usd": [edge(over) for over in t.over],
-                "change_usd": edge(t.change) if t.over else None,
-                "after_its_end_usd": edge(t.bound) if t.over else None,
-                "saves_at_most_usd": None if t.least is None else edge(max(0, -t.least)), "why": list(t.why),
-                "no_plan": t.failed,
-            }
-            for t in found.levers
-        ],
-        "notes": list(found.notes),
-    }  # fmt: skip
-
-
-def _plain(changes: Mapping[str, Any]) -> dict[str, Any]:
-    return {path: json.loads(json.dumps(value, default=str)) for path, value in changes.items()}

@@ -24,6 +24,11 @@ def usd(micro_usd: int | Fraction, *, exact: bool = False) -> str:
     return words.usd(round(micro_usd), 6 if exact else 2)
 
 
+def signed(micro_usd: int) -> str:
+    """A change with its sign."""
+    return ("+" if micro_usd > 0 else "") + usd(micro_usd)
+
+
 def line(check: Check) -> str:
     """A breach, or a limit kept, in one line."""
     near = 0 < abs(check.over_micro_usd) < CENT
@@ -47,7 +52,7 @@ def to_text(found: Verdict, advice: Advice | None = None) -> str:
     rows.append(f"{cells.clean(found.plan)}: {summary(found)}")
     rows += [f"Note: {cells.clean(note)}" for note in found.notes]
     if advice is not None:
-        from .advise import to_lines
+        from .told import to_lines
 
         rows += ["", *map(cells.clean, to_lines(advice))]
     return "\n".join(rows) + "\n"
@@ -65,7 +70,7 @@ def to_markdown(found: Verdict, advice: Advice | None = None) -> str:
         rows.append(f"| {'ok' if c.passed else '**over**'} | " + " | ".join(texts) + " |")
     rows += ["", *(f"> {_mark(note)}" for note in found.notes)] if found.notes else []
     if advice is not None:
-        from .advise import to_lines
+        from .told import to_lines
 
         head, *told = map(_mark, to_lines(advice))
         rows += ["", head, "", *(f"- {text.strip()}" for text in told)]
@@ -94,7 +99,7 @@ def to_json(found: Verdict, advice: Advice | None = None) -> str:
     made: dict[str, Any] = {"plan": found.plan, "passed": found.passed, "checks": [_check(c) for c in found.checks]}
     made["notes"] = list(found.notes)
     if advice is not None:
-        from .advise import to_plain
+        from .told import to_plain
 
         made["advice"] = to_plain(advice)
     return json.dumps(made, indent=1) + "\n"

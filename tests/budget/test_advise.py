@@ -11,10 +11,11 @@ import pytest
 from solver import solve
 from solver.bill import LINE_COLUMNS
 from solver.budget import Book, Budget, BudgetFile, Budgets, ledger, read_budgets, shown
-from solver.budget.advise import Advice, advise, bound_micro_usd, monthly_limits, to_lines, to_plain
+from solver.budget.advise import Advice, advise, bound_micro_usd, monthly_limits
 from solver.budget.gate import gate
 from solver.budget.levers import Lever, levers, together
 from solver.budget.standing import standings
+from solver.budget.told import to_lines, to_plain
 from solver.errors import InputError
 from solver.plan import Plan
 from solver.problem import Problem
@@ -194,6 +195,6 @@ def test_nothing_to_advise(planned: tuple[Problem, Plan]) -> None:
     found = advise(plan, short, book, time_limit_s=0.01)
     assert found is not None
     assert {t.lever.text for t in found.levers} <= {"keep the budget as a limit of the spec"}
-    assert found.notes[-1].startswith("not tried in time: ")
+    assert found.notes[-1].startswith("not tried in time (about ")
     assert found.notes[-1].endswith("serve 25% less of chat")
     assert Fraction(found.breaches[0].over) == plan.total_micro_usd - USD
