@@ -112,8 +112,9 @@ class Forecast:
 
     @property
     def centre(self) -> Array:
-        """What the methods say, without what errors add: the best single figure by absolute error [H, N]."""
-        return np.stack([fan.quantiles(np.array([0.5]), plain=True)[:, 0] for fan in self.fans], axis=1)
+        """The best single figure by absolute error: what the methods say; the median of what comes and goes [H, N]."""
+        middle = np.array([0.5])
+        return np.stack([fan.quantiles(middle, plain=fan.scale != "plain")[:, 0] for fan in self.fans], axis=1)
 
     @cached_property
     def paths(self) -> Array:
