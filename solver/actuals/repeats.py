@@ -32,7 +32,7 @@ class Fingerprints:
         full, key = (np.zeros(table.num_rows, dtype=np.uint64) for _ in range(2))
         for name in table.column_names:
             column = table[name].combine_chunks()
-            mixed = _mixed((_of_numbers(column) if name in numbers else _hashes(column)) ^ _seed(name))
+            mixed = _of_numbers(column, _seed(name)) if name in numbers else _hashes(column, _seed(name))
             full += mixed
             if name not in numbers and not name.startswith("x_"):
                 key += mixed
@@ -72,27 +72,28 @@ def _mixed(x: Array) -> Array:
     return made
 
 
-def _of_numbers(column: pa.Array) -> Array:
+def _of_numbers(column: pa.Array, seed: np.uint64) -> Array:
     """A hash of each amount, however it is written; of its text where it is none."""
     found = amounts(column)
     odd = found.bad | found.rounded
-    return np.where(odd, _hashes(column), _hashes(found.values)) if odd.any() else _hashes(found.values)
+    made = _hashes(found.values, seed)
+    return np.where(odd, _hashes(column, seed), made) if odd.any() else made
 
 
-def _hashes(column: pa.Array) -> Array:
+def _hashes(column: pa.Array, seed: np.uint64) -> Array:
     """A hash of each value, uint64."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        own = np.append(_hashes_of_text(column.dictionary.to_pylist()), NOTHING)
+    if pa.types.is_dictionary(kind):  # mixed before it is spread over the rows
+        own = _mixed(np.append(_hashes_of_text(column.dictionary.to_pylist()), NOTHING) ^ seed)
         found: Array = own[np.asarray(column.indices.fill_null(-1))]
         return found
     if pa.types.is_decimal128(kind):
         parts = np.frombuffer(column.buffers()[1], dtype=np.uint64)[2 * column.offset :][: 2 * len(column)]
         halves = parts.reshape(-1, 2)
-        made = halves[:, 0] ^ _mixed(halves[:, 1])
+        made = halves[:, 0] * MIX[0] + halves[:, 1] * MIX[1]
     elif pa.types.is_timestamp(kind) or pa.types.is_integer(kind) or pa.types.is_date64(kind):
         made = np.asarray(pc.cast(column, pa.int64(), safe=False).fill_null(0)).astype(np.uint64)
     elif pa.types.is_floating(kind):
@@ -100,7 +101,7 @@ def _hashes(column: pa.Array) -> Array:
     else:
         texts = column.to_pylist() if pa.types.is_nested(kind) else pc.cast(column, pa.string()).to_pylist()
         made = _hashes_of_text(["" if t is None else str(t) for t in texts])
-    return np.where(np.asarray(column.is_valid()), made, NOTHING) if column.null_count else made
+    return _mixed((np.where(np.asarray(column.is_valid()), made, NOTHING) if column.null_count else made) ^ seed)
 
 
 def _hashes_of_text(texts: list[Any]) -> Array:
