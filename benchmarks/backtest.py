@@ -8,6 +8,7 @@ purchases at the decisions cost less. Traces that are short play in small: a thi
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -66,12 +67,10 @@ def tracks(folder: Path | None, seeds: Sequence[int]) -> list[Track]:
 
 
 def quick() -> list[Track]:
-    """Two months of two kinds of demand that play the part of years."""
-    made = []
-    for kind in ("steady", "drops"):
-        trace = synthetic(kind, DEV_SEEDS[0], QUICK_HOURS / YEAR_H, series=1)
-        made.append(track_of(f"{kind}, quick", kind, trace))
-    return made
+    """A month of demand that plays the part of years; a decision every half term."""
+    trace = synthetic("drops", DEV_SEEDS[0], QUICK_HOURS / YEAR_H, series=1)
+    track = track_of("drops, quick", "drops", trace)
+    return [dataclasses.replace(track, month=track.term // 2)]
 
 
 def play(track: Track) -> dict[str, Any]:
@@ -216,18 +215,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"folder of public traces (default: ${DATA})")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, metavar="N", help="of synthetic years")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="processes")
-    parser.add_argument("--quick", action="store_true", help="two small ones only, which are not saved by default")
+    parser.add_argument("--quick", action="store_true", help="a small one only, which is not saved by default")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where backtest.json goes")
     parser.add_argument("--image", type=Path, metavar="FILE", help="where the plot goes")
     asked = parser.parse_args(arguments)
     mine = quick() if asked.quick else tracks(asked.data, asked.seeds)
+    results, image = (asked.results, asked.image) if asked.quick else (asked.results or FOLDER, asked.image or IMAGE)
     rows = []
     for row in joblib.Parallel(n_jobs=asked.jobs, return_as="generator")(joblib.delayed(play)(one) for one in mine):
         rows.append(row)
         print("\n".join(table([row])[2:3]), flush=True)
-    results, image = (asked.results, asked.image) if asked.quick else (asked.results or FOLDER, asked.image or IMAGE)
-    if results:
-        save(results, NAME, protocol(asked.seeds), rows)
+        if results:
+            save(results, NAME, protocol(asked.seeds), [row])
     if image:
         plot(rows, image)
     print("\n".join(table(rows)))

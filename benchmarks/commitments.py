@@ -37,7 +37,7 @@ SHARED = (False, True)
 OPTIONS = (("commit_1y", YEAR_H, 0.65, 0.0), ("commit_3y", 3 * YEAR_H, 0.45, 0.0), ("upfront_1y", YEAR_H, 0.0, 0.6))
 
 
-def small(count: int, first: int) -> dict[str, Any]:
+def small(count: int, first: int, jobs: int = 1) -> dict[str, Any]:
     """The row of small problems: optimum by every quantity tried, in whole micro-dollars, none below the bound."""
     from solver.reserve import commit
 
@@ -50,10 +50,10 @@ def small(count: int, first: int) -> dict[str, Any]:
             return f"{found.upper_micro_usd} micro-dollars, {round(best)} by enumeration"
         return f"bound {found.lower_micro_usd} above {float(best)}" if found.lower_micro_usd > best else ""
 
-    return agreement("small, shared plans: every quantity tried", range(first, first + count), wrong)
+    return agreement("small, shared plans: every quantity tried", range(first, first + count), wrong, jobs)
 
 
-def isolated(count: int, first: int) -> dict[str, Any]:
+def isolated(count: int, first: int, jobs: int = 1) -> dict[str, Any]:
     """The row of isolated pools: the weighted quantile of a year's hours, micro-dollar by micro-dollar."""
     from solver.fleet.commitments import whole
     from solver.reserve import commit
@@ -67,19 +67,24 @@ def isolated(count: int, first: int) -> dict[str, Any]:
         same = found.upper_micro_usd == cost
         return "" if same else f"{found.upper_micro_usd} micro-dollars, {cost} by the quantile"
 
-    return agreement(f"{POOLS} isolated pools, a year's hours: the quantile", range(first, first + count), wrong)
+    return agreement(f"{POOLS} isolated pools, a year's hours: the quantile", range(first, first + count), wrong, jobs)
 
 
-def agreement(name: str, seeds: Iterable[int], wrong: Callable[[int], str]) -> dict[str, Any]:
+def agreement(name: str, seeds: Iterable[int], wrong: Callable[[int], str], jobs: int = 1) -> dict[str, Any]:
     """A row of problems, and what was wrong with which."""
-    start, count, faults = time.process_time(), 0, {}
+    import joblib
+
+    def timed(seed: int) -> tuple[int, str, float]:
+        start = time.process_time()
+        return seed, wrong(seed), time.process_time() - start
+
     head = stamp()
-    for seed in seeds:
-        count += 1
-        if said := wrong(seed):
-            faults[str(seed)] = [said]
-    each = 1000 * (time.process_time() - start) / max(1, count)
-    return head | {"name": name, "problems": count, "wrong": len(faults), "faults": faults, "cpu_ms": round(each, 1)}
+    found = joblib.Parallel(n_jobs=jobs)(joblib.delayed(timed)(seed) for seed in seeds)
+    faults = {str(seed): [said] for seed, said, _ in found if said}
+    each = 1000 * sum(cpu for _, _, cpu in found) / max(1, len(found))
+    return head | {
+        "name": name, "problems": len(found), "wrong": len(faults), "faults": faults, "cpu_ms": round(each, 1)
+    }  # fmt: skip
 
 
 def pools_alone(seed: int) -> tuple[Array, Array, Array]:
@@ -159,7 +164,7 @@ def plan(words: str, time_limit_s: str) -> dict[str, Any]:
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     return {
         "wall_s": round(wall, 2), "cpu_s": round(cpu, 2), "peak_mib": round(peak_mib()),
-        "gap": round(1 - found.lower_usd / found.upper_usd, 6), "usd": round(found.upper_usd, 2),
+        "gap": round(max(0.0, 1 - found.lower_usd / found.upper_usd), 6), "usd": round(found.upper_usd, 2),
         "nothing_usd": round(float(_nothing(reserve)), 2),
     }  # fmt: skip
 
@@ -208,21 +213,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pools", type=int, default=POOL_PROBLEMS, help="problems of isolated pools (default 100)")
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many sizes, from the smallest on")
     parser.add_argument("--seed", type=int, default=0, help="of the first problem")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes that compare (default 2)")
     parser.add_argument("--time-limit", type=float, default=TIME_LIMIT_S, metavar="S", help="of each large one")
     parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR", help="where commitments.json goes")
     asked = parser.parse_args(arguments)
-    rows = [small(asked.count, asked.seed), isolated(asked.pools, asked.seed)]
-    with tempfile.TemporaryDirectory() as folder:
-        for shared in SHARED:
-            for size in SIZES[: asked.sizes]:
-                rows.append(stamp() | sized(size, asked.time_limit, Path(folder) / "log", shared=shared))
-                print(rows[-1], flush=True)
     protocol = {
         "count": asked.count, "seed": asked.seed, "gap": "0 where compared, 0.1 % at size",
         "time limit": f"{asked.time_limit:g} s at size",
         "at size": "three reservations a pool and start; saved against all on demand",
     }  # fmt: skip
-    save(asked.results, NAME, protocol, rows)
+    rows = []
+    for compared, count in ((small, asked.count), (isolated, asked.pools)):
+        rows.append(compared(count, asked.seed, asked.jobs))
+        save(asked.results, NAME, protocol, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        for shared in SHARED:
+            for size in SIZES[: asked.sizes]:
+                rows.append(stamp() | sized(size, asked.time_limit, Path(folder) / "log", shared=shared))
+                save(asked.results, NAME, protocol, rows[-1:])
+                print("\n".join(table(rows[-1:])[-1:]), flush=True)
     print("\n".join(table(rows)))
 
 
