@@ -28,7 +28,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from .cases import Case, grid, when, yes
-from .process import figures, peak_mib
+from .process import peak_mib, run
 from .results import FOLDER, save, stamp
 
 NAME = "bills"
@@ -208,7 +208,8 @@ def measure(rows: int, suffix: str, repeated: str) -> dict[str, Any]:
     title = {"ignore": "repeated rows not looked for", "keep": "repeated rows found", "drop": "repeated rows dropped"}
     return {
         "name": f"{rows:,} rows, {suffix[1:]}, {title[repeated]}", **taken, "rows": rows, "mib_on_disk": known["mib"],
-        "elsewhere": round(cost.elsewhere, 1), "seconds": round(found["seconds"], 1), "cpu_s": round(found["cpu_s"], 1), "peak_mib": round(found["mib"]),
+        "elsewhere": round(cost.elsewhere, 1), "seconds": round(found["seconds"], 1),
+        "cpu_s": round(found["cpu_s"], 1), "peak_mib": round(found["mib"]),
         "exact": exact, "adds_up": found["adds_up"] and found["shared_up"],
         "lines": found["lines"], "cells": found["cells"],
         "repeated": found["flagged"].get("repeated", 0) + found["aside"].get("repeated", 0),
@@ -237,7 +238,8 @@ def sample(path: Path) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
     """The table of the page."""
-    titles = ("bill", "MiB on disk", "s", "CPU s", "cores that others kept busy", "peak MiB", "rows and sums exact", "causes add up", "found repeated",
+    titles = ("bill", "MiB on disk", "s", "CPU s", "cores that others kept busy", "peak MiB",
+              "rows and sums exact", "causes add up", "found repeated",
               f"within {GOAL_S:.0f} s and {GOAL_MIB / 1024:.0f} GiB", "measured, at revision")  # fmt: skip
 
     def cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -277,8 +279,8 @@ def main(arguments: list[str] | None = None) -> None:
             rows = options.csv_rows if suffix == "csv" else options.rows
             found.append(measure(rows, f".{suffix}", repeated))
             print(json.dumps(found[-1]), flush=True)
+            save(options.results, NAME, protocol, found)
     print("\n".join(table(found)))
-    save(options.results, NAME, protocol, found)
 
 
 CASE = Case(
