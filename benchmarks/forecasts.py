@@ -66,7 +66,8 @@ def judged(trace: Trace, origin: int, reach: dict[str, int], **known: Any) -> li
         scale = np.abs(trace.values[trace.season : origin] - trace.values[: origin - trace.season]).mean(axis=0)
         for n in range(len(trace.series)):
             x, size = came[part, n], float(scale[n]) or 1.0
-            inside = (x >= ours[0, part, n] - 1e-9) & (x <= ours[2, part, n] + 1e-9)
+            slack = 1e-9 * (1 + x)  # of rounding
+            inside = (x >= ours[0, part, n] - slack) & (x <= ours[2, part, n] + slack)
             errors = np.abs(x - point[:, part, n]).mean(axis=1) / size
             pinball = [_pinball(x, q[:, part, n]) / size for q in (ours, theirs)]
             held = bool(band[0, n] - 1e-9 <= mean[n] <= band[1, n] + 1e-9)

@@ -43,12 +43,12 @@ def test_no_folder_no_traces(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 def test_figures_of_one_origin() -> None:
     """Demand that repeats its week exactly, on a line: intervals hold and nothing is off."""
-    week = 100 + 0.05 * np.arange(24 * 28) + 10 * np.sin(2 * np.pi * np.arange(24 * 28) / 168)
+    week = 100 + 0.05 * np.arange(24 * 49) + 10 * np.sin(2 * np.pi * np.arange(24 * 49) / 168)
     times = np.datetime64("2024-01-01T00", "h") + np.arange(len(week))
     trace = Trace(times=times, values=week[:, None], series=("a",), unit="GPUs", note="", source="")
     reach = forecasts.horizons(trace, synthetic_years=False)
     assert reach == {"day": 24, "week": 168}
-    rows = forecasts.judged(trace, 24 * 21, reach)
+    rows = forecasts.judged(trace, 24 * 42, reach)
     assert [(r["horizon"], r["covered"]) for r in rows] == [("day", 1.0), ("week", 1.0)]
     assert max(r["mase"] for r in rows) < 1e-9
 
