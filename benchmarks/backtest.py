@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import os
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +34,16 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 NAME = "backtest"
 IMAGE = ROOT / "docs" / "img" / "backtest.svg"
-SEEDS, DEV_SEEDS = (10, 11, 12), (0, 1, 2)  # reported; looked at while choosing how the planner is asked
+SEEDS, DEV_SEEDS = (20, 21, 22), (0, 1)  # reported; looked at while choosing how the planner is asked
 CHOSEN = ("alibaba-gpu-hourly", "alibaba-gpu-daily", "azure-llm-ten-seconds", "mooncake-ten-seconds")
 YEARS, MEAN_NODES, DRAWS, QUICK_HOURS = 3, 40, 20, 720
 HISTORY, TERMS, MONTHS = 4, 3, 12  # a quarter is history; terms in a trace; months in a term
 RANDOMISED = "online, randomised"
-PLANNER, KNOWN = Forecast().name, Known().name
-POLICIES = (PLANNER, KNOWN, OnDemand().name, Console().name, Online().name, RANDOMISED)
-RIVALS = POLICIES[2:]
+ALONE = Forecast()
+OURS = Forecast(Fraction(3, 4), name="planner")
+PLANNER, KNOWN = OURS.name, Known().name
+POLICIES = (PLANNER, ALONE.name, KNOWN, OnDemand().name, Console().name, Online().name, RANDOMISED)
+RIVALS = POLICIES[3:]
 MEAN_REGRET = {PLANNER: 0.05, KNOWN: 0.01}
 
 
@@ -61,7 +65,7 @@ def tracks(folder: Path | None, seeds: Sequence[int]) -> list[Track]:
     """Public traces, if there are any, and synthetic years of these seeds."""
     found = traces(folder)
     made = [track_of(name, "trace", found[name]) for name in CHOSEN if name in found]
-    years = ((kind, seed) for kind in KINDS for seed in seeds)
+    years = ((kind, seed) for seed in seeds for kind in KINDS)
     made += [track_of(f"{kind}, seed {seed}", kind, synthetic(kind, seed, YEARS, series=1)) for kind, seed in years]
     return made
 
@@ -80,7 +84,10 @@ def play(track: Track) -> dict[str, Any]:
     best = ways.cost_micro_usd(track, purchases)
     paid: dict[str, float | None] = {}
     said: dict[str, str] = {}
-    for policy in (Forecast(), Known(), OnDemand(), Console(), Online()):
+    draw = functools.cache(lambda hours, horizon, count: ways.drawn_paths(track.until(hours), horizon, count))
+    forecasts = [dataclasses.replace(p, draw=lambda known, *how: draw(len(known.demand), *how)) for p in (OURS, ALONE)]
+    asked: tuple[ways.Policy, ...] = (*forecasts, Known(), OnDemand(), Console(), Online())
+    for policy in asked:
         try:
             paid[policy.name] = ways.cost_micro_usd(track, policy.bought(track)) / best
         except Exception as error:  # noqa: BLE001 (a policy that fails is a row that says so)
@@ -201,7 +208,8 @@ def protocol(seeds: Sequence[int]) -> dict[str, str]:
         "demand": f"whole nodes, {MEAN_NODES} in the mean of a series",
         "synthetic": f"{YEARS} years hourly, one series, seeds {', '.join(map(str, seeds))}; "
         f"choices were made on seeds {', '.join(map(str, DEV_SEEDS))}",
-        "planner": "a term ahead, twelve decisions to come, forecast anew at each",
+        "planner": "a term ahead, twelve decisions to come, forecast anew at each; three quarters of the probability "
+        "on the last month coming again and again, a quarter on the forecast's paths (chosen on the first seed)",
         "console": f"{ways.CANDIDATES} candidates on the last month",
         "randomised": f"mean of {DRAWS} draws",
     }

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from solver.reserve import Reserve, Usage
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -242,27 +244,6 @@ class Known:
         return monthly(track, buy)
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """The planner with what `solver.forecast` says of the history so far."""
-
-    planner: Planner = Planner()
-    paths: int = 200
-    keep: int = 20
-    name: str = "planner"
-    knows: bool = False
-
-    def bought(self, track: Track) -> Array:
-        """Each month."""
-        from solver.reserve.usage import of_paths
-
-        def buy(known: Track, before: Array) -> Array:
-            paths = drawn_paths(known, self.planner.horizon(track), self.paths)
-            return self.planner.buy(known, of_paths(START, paths, keep=self.keep), before)
-
-        return monthly(track, buy)
-
-
 def drawn_paths(track: Track, horizon: int, count: int) -> Array:
     """Demand as it may go on, float [S, H, N], deterministic."""
     from solver.forecast import History, forecast
@@ -272,6 +253,43 @@ def drawn_paths(track: Track, horizon: int, count: int) -> Array:
     series = tuple(f"s{i}" for i in range(track.demand.shape[1]))
     history = History(times=times, series=series, values=track.demand.astype(float), unit="nodes")
     return np.asarray(forecast(history, horizon, paths=count, seed=0).paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The planner with what `solver.forecast` says of the history so far.
+
+    `as_before` is the probability of one more future: the last month again and again.
+    """
+
+    as_before: Fraction = Fraction(0)
+    planner: Planner = Planner()
+    paths: int = 200
+    keep: int = 20
+    draw: Callable[[Track, int, int], Array] = drawn_paths
+    name: str = "planner, forecast alone"
+    knows: bool = False
+
+    def bought(self, track: Track) -> Array:
+        """Each month."""
+        from solver.reserve.usage import of_paths
+
+        def buy(known: Track, before: Array) -> Array:
+            paths = self.draw(known, self.planner.horizon(track), self.paths)
+            usage = of_paths(START, paths, keep=self.keep)
+            return self.planner.buy(known, going_on(usage, known, self.as_before), before)
+
+        return monthly(track, buy)
+
+
+def going_on(usage: Usage, track: Track, chance: Fraction) -> Usage:
+    """Futures, and with this probability one in which the last month comes again and again."""
+    if not chance:
+        return usage
+    month = track.demand[-track.month :]
+    again = month[np.arange(usage.hours) % len(month)]
+    nodes = np.concatenate([usage.nodes, again[None]])
+    return dataclasses.replace(usage, nodes=nodes, probability=(*(p * (1 - chance) for p in usage.probability), chance))
 
 
 @dataclass(frozen=True, slots=True)

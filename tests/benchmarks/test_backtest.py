@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from benchmarks import backtest, commitments
 from benchmarks import backtest_policies as ways
 from benchmarks.backtest_policies import Console, Forecast, Hindsight, Known, OnDemand, Online, Planner, Track
+from solver.reserve import Usage
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -109,6 +111,15 @@ def test_hindsight_is_the_best_of_all_purchases(seed: int) -> None:
     bought, lower_usd = Hindsight(gap=0.0).proved(one)
     assert ways.cost_micro_usd(one, bought) == min(tried)
     assert lower_usd * 1e6 == pytest.approx(min(tried), rel=1e-6)
+
+
+def test_the_last_month_is_one_more_future() -> None:
+    """Three of four parts of the probability; it begins with the month's first hour."""
+    usage = Usage(start=ways.START, nodes=np.full((2, 5, 1), 9), probability=(Fraction(1, 4), Fraction(3, 4)))
+    made = ways.going_on(usage, track([7, 1, 2, 3], month=3), Fraction(3, 4))
+    assert made.nodes[:, :, 0].tolist() == [[9] * 5, [9] * 5, [1, 2, 3, 1, 2]]
+    assert made.probability == (Fraction(1, 16), Fraction(3, 16), Fraction(3, 4))
+    assert ways.going_on(usage, track([7]), Fraction(0)) is usage
 
 
 def test_the_planner_that_knows_all_is_hindsight() -> None:
