@@ -99,7 +99,10 @@ def repeated(nodes: Array, hours: int) -> Array:
 
 
 def of_paths(start: datetime.date, paths: Array, *, keep: int = 20) -> Usage:
-    """Usage from scenario paths of nodes, rounded up: `keep` of them stand for all.
+    """Usage from scenario paths of nodes, rounded to whole ones: `keep` of them stand for all.
+
+    The history counts whole nodes, and a path between two of them means either: rounded up, a forecast of hardly any
+    would be one node in every hour.
 
     Args:
         start: day on which the paths begin.
@@ -113,7 +116,7 @@ def of_paths(start: datetime.date, paths: Array, *, keep: int = 20) -> Usage:
     shape = np.concatenate([part.mean(axis=1) for part in thirds], axis=1)
     scale = np.maximum(shape.mean(axis=0), 1e-9)
     kept, stands = reduced(shape / scale, keep) if keep < count else (list(range(count)), [1] * count)
-    nodes = np.ceil(paths[kept] - 1e-9).astype(np.int64)
+    nodes = np.floor(paths[kept] + 0.5).astype(np.int64)
     return Usage(start=start, nodes=nodes, probability=tuple(Fraction(n, count) for n in stands))
 
 
