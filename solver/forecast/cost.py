@@ -24,7 +24,7 @@ from .history import Array
 if TYPE_CHECKING:
     from ..plan import Plan
 
-FIXED, IDLE, ONLY = "commit", "(idle)", "all"
+IDLE, ONLY = "(idle)", "all"
 YEAR_DAYS = 365.25
 LEAST_DAYS = 28  # between two prices of one offer
 
@@ -209,6 +209,9 @@ def _costs(
     lines: Table, months: tuple[str, ...], volumes: dict[str, Array], prices: dict[str, Array]
 ) -> dict[tuple[str, str], tuple[list[int], Array]]:
     """Planned [months] and paths [S, months] of cost in micro-dollars, by team and workload."""
+    from costdata.packaged import options
+
+    committed = {name for name, option in options().items() if option.kind == "commitment"}
     made: dict[tuple[str, str], tuple[list[int], Array]] = {}
     shape = next(iter(volumes.values())).shape
     for row in lines.records():
@@ -217,7 +220,7 @@ def _costs(
         m = months.index(row["period"])
         planned, paths = made.setdefault((row["team"], row["workload"]), ([0] * len(months), np.zeros(shape)))
         planned[m] += row["micro_usd"]
-        fixed = row["option"].startswith(FIXED) or row["workload"] == IDLE
+        fixed = row["option"] in committed or row["workload"] == IDLE
         moved = 1.0 if fixed else volumes[row["workload"]][:, m] * prices[row["option"]][:, m]
         paths[:, m] += row["micro_usd"] * moved
     return made
