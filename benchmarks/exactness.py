@@ -52,8 +52,8 @@ def rows(count: int, loose_count: int, large_count: int, first: int) -> Iterable
     from tests.core.loose import STRETCHES, loose, stretch_of
     from tests.core.opinions import judge
 
-    def of(problem: Callable[[int], Problem], **how: bool) -> Callable[[int], Verdict]:
-        return lambda seed: judge(problem(seed), **how)
+    def of(problem: Callable[[int], Problem], *, exact: bool = True, large: bool = False) -> Callable[[int], Verdict]:
+        return lambda seed: judge(problem(seed), exact=exact, large=large)
 
     seeds = range(first, first + count)
     for kind in KINDS:
