@@ -184,6 +184,8 @@ class _Search:
         while time.monotonic() < end:
             better = False
             for change in _changes(free, step, self.laid):
+                if time.monotonic() > end:
+                    break
                 trial = quantity + change
                 while self.allowed(trial):
                     cost = self.objective(self.futures(trial, cells))
@@ -303,14 +305,14 @@ def _first(cells: Cells, usd: Array) -> Array:
     return np.unique(made, return_inverse=True)[1].reshape(-1)
 
 
-def _changes(free: Array, step: Array, laid: Laid) -> list[Array]:
+def _changes(free: Array, step: Array, laid: Laid) -> Iterator[Array]:
     """Single quantities up and down, and exchanges within a part."""
-    count, made = len(step), list[Array]()
+    count = len(step)
     for k in free.tolist():
         for sign in (1, -1):
             change = np.zeros(count, dtype=np.int64)
             change[k] = sign * step[k]
-            made.append(change)
+            yield change
     free_rows = set(free.tolist())
     for part in laid.parts:
         mine = [int(k) for g in part.groups for k in g.rows.tolist() if int(k) in free_rows]
@@ -319,8 +321,7 @@ def _changes(free: Array, step: Array, laid: Laid) -> list[Array]:
                 if a != b:
                     change = np.zeros(count, dtype=np.int64)
                     change[a], change[b] = step[a], -max(1, round(step[a] * laid.capacity[a] / laid.capacity[b]))
-                    made.append(change)
-    return made
+                    yield change
 
 
 def _limits(reserve: Reserve, laid: Laid) -> list[tuple[Array, float]]:
