@@ -182,6 +182,10 @@ def commit(  # noqa: PLR0913 (options by name)
     ] = None,
     holidays: Annotated[str | None, typer.Option(metavar="COUNTRY", help="Of a history: US, DE, DE-BY.")] = None,
     zone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of a history's days and weeks.")] = "UTC",
+    as_before: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Chance that a history's last weeks come again: 0.75, or 0 with what is known."),
+    ] = None,
     beyond: Annotated[Beyond, typer.Option(help="After a plan's horizon: go on as in its last weeks, or end.")] = (
         Beyond.repeat
     ),
@@ -205,7 +209,7 @@ def commit(  # noqa: PLR0913 (options by name)
 
     view = View(
         months=months, futures=futures, paths=paths, beyond=beyond.value, overrides=overrides, as_of=as_of,
-        events=event or (), growth=growth or (), holidays=holidays, zone=zone,
+        events=event or (), growth=growth or (), holidays=holidays, zone=zone, as_before=as_before,
     )  # fmt: skip
     wish = Wish(
         options=tuple(option) if option else None, ladder_months=ladder, shared=not per_account,

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TABLES = (".csv", ".parquet")
 SHORT_GAP = 1e-3
 LEAST_MONTHS = 12
+AS_BEFORE = 0.75  # chosen on backtests; see benchmarks/backtest.py
+LAST_HOURS = 4 * 7 * 24
 TEXTS = ("starts", "what", "where", "ends", "payback", "month", "demand")
 PURCHASES = MappingProxyType(
     {
@@ -72,6 +74,7 @@ class View:
     growth: Sequence[str] = ()
     holidays: str | None = None
     zone: str = "UTC"
+    as_before: float | None = None  # probability that the last weeks come again; None: 0.75 unless a change is known
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -80,6 +83,8 @@ class View:
         for name, value, most in ranges:
             if not 1 <= value <= most:
                 raise InputError(f"{value} {name}", where=f"--{name}", mend=f"1 to {most}")
+        if self.as_before is not None and not 0 <= self.as_before <= 1:
+            raise InputError(f"{self.as_before} is no probability", where="--as-before", mend="0 to 1")
 
     def of(self, catalog: Catalog, pools: Sequence[tuple[str, Pool]], options: Sequence[str] | None) -> int:
         """Months in view for these pools."""
@@ -182,10 +187,10 @@ def _of_history(source: str, view: View, wish: Wish, search: Search) -> Study:
     """Of a history of nodes, forecast from the day after it on."""
     import numpy as np
 
-    from ..calendar import add_months
+    from ..calendar import add_months, exact
     from ..forecast import Event, Growth, forecast, read_history
     from ..reserve.study import study
-    from ..reserve.usage import names_of, of_paths
+    from ..reserve.usage import WEEK, as_before, names_of, of_paths
 
     history = read_history(source, unit="nodes", zone=view.zone)
     pools = names_of(history.series)
@@ -204,8 +209,15 @@ def _of_history(source: str, view: View, wish: Wish, search: Search) -> Study:
         seed=search.seed,
     )
     paths = np.repeat(found.paths, history.step_hours, axis=1)[:, skip : skip + hours]
-    usage = of_paths(start, paths, keep=view.futures)
+    chance = view.as_before if view.as_before is not None else 0.0 if view.events or view.growth else AS_BEFORE
+    past = np.repeat(np.floor(history.values + 0.5).astype(np.int64), history.step_hours, axis=0)
+    last = min(len(past), LAST_HOURS)
+    last -= last % (WEEK if last >= WEEK else 24)
+    past = np.roll(past[len(past) - last :], -skip, axis=0)  # its first hour is that of the day the usage begins
+    usage = as_before(of_paths(start, paths, keep=view.futures), past, exact(chance))
     notes = [*history.notes, *found.notes]
+    if chance:
+        notes.append(f"with a probability of {chance:g} the last weeks are taken to come again; the rest is forecast")
     name = Path(source).stem
     return study(name, catalog, pools, usage, wish, gap=SHORT_GAP, time_limit_s=search.time_limit_s, notes=notes)
 

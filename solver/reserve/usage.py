@@ -120,6 +120,25 @@ def of_paths(start: datetime.date, paths: Array, *, keep: int = 20) -> Usage:
     return Usage(start=start, nodes=nodes, probability=tuple(Fraction(n, count) for n in stands))
 
 
+def as_before(usage: Usage, past: Array, chance: Fraction) -> Usage:
+    """The same futures and, with this probability, one more: the past again and again.
+
+    What demand that comes and goes, or has just leapt, does next is often what it did last; see benchmarks.backtest.
+
+    Args:
+        usage: the futures of a forecast.
+        past: nodes of the weeks before the usage begins, int64 [hours, Q].
+        chance: 0 leaves the futures as they are, 1 leaves none of them.
+    """
+    if not chance or not len(past):
+        return usage
+    again = repeated(past[None], usage.hours)
+    if chance == 1:
+        return Usage(start=usage.start, nodes=again, probability=(Fraction(1),))
+    rest = tuple(p * (1 - chance) for p in usage.probability)
+    return Usage(start=usage.start, nodes=np.concatenate([usage.nodes, again]), probability=(*rest, chance))
+
+
 def names_of(series: Sequence[str]) -> list[tuple[str, Pool]]:
     """Account and pool of series: "aws/us-east-1/p5.48xlarge", or "research: aws/us-east-1/p5.48xlarge".
 

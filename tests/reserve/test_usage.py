@@ -12,7 +12,7 @@ import solver
 from solver.errors import InputError
 from solver.plan import Plan
 from solver.problem import FIRM, Problem
-from solver.reserve.usage import WEEK, _hours, names_of, of_paths, of_plan, repeated
+from solver.reserve.usage import WEEK, _hours, as_before, names_of, of_paths, of_plan, repeated
 from solver.spec import loads
 
 SPEC = """
@@ -94,6 +94,17 @@ def test_paths_become_few_futures_of_whole_nodes() -> None:
         (2, Fraction(3, 4)),
         (9, Fraction(1, 4)),
     ]
+
+
+def test_one_future_is_the_past_again() -> None:
+    """With a probability of 3 ÷ 4; of none nothing changes, of one nothing else is left."""
+    ahead = of_paths(datetime.date(2027, 1, 1), np.full((4, 72, 1), 5.0), keep=1)
+    past = np.arange(24)[:, None]
+    mixed = as_before(ahead, past, Fraction(3, 4))
+    assert mixed.probability == (Fraction(1, 4), Fraction(3, 4))
+    assert mixed.nodes[1, :, 0].tolist() == [*range(24)] * 3
+    assert as_before(ahead, past, Fraction(0)) is ahead
+    assert as_before(ahead, past, Fraction(1)).nodes[:, :, 0].tolist() == [[*range(24)] * 3]
 
 
 def test_series_name_pools_and_accounts() -> None:
