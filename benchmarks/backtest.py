@@ -143,7 +143,7 @@ def misses(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _behind(ours: float, other: float) -> str:
-    return "cost the same" if ours == other else f"was {ours / other - 1:.2%} cheaper"
+    return "cost the same" if ours == other else f"was {ours / other - 1:.3%} cheaper"
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:

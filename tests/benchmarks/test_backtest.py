@@ -182,7 +182,7 @@ def test_goals_can_be_missed_and_misses_are_named() -> None:
     missed = [goal for goal, met in backtest.goals([row(), row(planner=1.0625)]).items() if not met]
     assert missed == ["planner: mean 5% above hindsight at most"]
     assert backtest.misses([row(console=1.04)]) == ["- x: console cost the same"]
-    assert backtest.misses([row(console=1.0)]) == ["- x: console was 4.00% cheaper"]
+    assert backtest.misses([row(console=1.0)]) == ["- x: console was 4.000% cheaper"]
     assert not backtest.goals([row(console=1.04)])["planner: cheaper than console on every trace and seed"]
     assert not any(met for goal, met in backtest.goals([row(planner=None)]).items() if "known" not in goal)
     assert backtest.misses([row(planner=None)]) == ["- x: the planner failed: why"]
