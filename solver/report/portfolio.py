@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,11 @@ NOTHING = "Nothing: what is offered costs more than it saves."
 def usd(micro_usd: Fraction | float) -> str:
     """Micro-dollars as whole dollars for people."""
     return words.usd(round(micro_usd), 0)
+
+
+def share(value: float, digits: int) -> str:
+    """A share in per cent, "–" where there is none."""
+    return "–" if math.isnan(value) else words.percent(100 * value, digits)
 
 
 def quantity(row: dict[str, Any], step_usd: float) -> str:
@@ -58,11 +64,11 @@ def purchases(study: Study) -> list[dict[str, str]]:
             "cost": usd(r["cost_micro_usd"]),
             "saves": usd(r["worth_usd"] * 1e6),
             "use": words.percent(100 * r["utilisation"], 0),
-            "break_even": "–" if r["break_even"] is None else words.percent(100 * r["break_even"], 0),
-            "under_use": "–" if r["under_use"] is None else words.percent(100 * r["under_use"], 0),
+            "break_even": share(r["break_even"], 0),
+            "under_use": share(r["under_use"], 0),
             "payback": r["payback"] or "not in view",
             "npv": usd(r["npv_usd"] * 1e6),
-            "irr": "–" if r["irr"] is None else words.percent(100 * r["irr"]),
+            "irr": share(r["irr"], 1),
         }
         for r in study.portfolio.purchases.records()
     ]
@@ -128,10 +134,14 @@ def _exact(micro_usd: Fraction) -> str:
 
 
 def _records(table: Table) -> list[dict[str, Any]]:
-    """Rows; whole micro-dollars as decimal dollars in texts."""
-    return [
-        {edge_name(k): f"{to_usd(v):f}" if "micro_usd" in k else v for k, v in row.items()} for row in table.records()
-    ]
+    """Rows; whole micro-dollars as decimal dollars in texts, what is no number as null."""
+
+    def shown(name: str, value: Any) -> Any:
+        if "micro_usd" in name:
+            return f"{to_usd(value):f}"
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+    return [{edge_name(k): shown(k, v) for k, v in row.items()} for row in table.records()]
 
 
 def page(study: Study) -> str:

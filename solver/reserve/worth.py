@@ -93,7 +93,7 @@ def purchases(reserve: Reserve, quantity: Array, done: Account, discount_rate: F
         hour, once = x * int(c.micro_usd_per_hour[k]), x * int(c.upfront_micro_usd[k])
         what = (c.option[k], c.title[k], c.where[k], c.buyer[k], starts, ends, x, c.unit[k])
         money = (hour, once, round(x * fixed[k]), float(done.saved_usd[k].sum()))
-        chance = None if even is None else float(probability[used < even].sum())
+        chance = even if math.isnan(even) else float(probability[used < even].sum())
         cash = flows(reserve, k, x, done)
         value = (payback(cash), float(finance.npv(discount_rate, cash)), _returns(cash), _worth(laid, quantity, k))
         use = (float(probability @ used), even, chance, *value)
@@ -101,16 +101,16 @@ def purchases(reserve: Reserve, quantity: Array, done: Account, discount_rate: F
     return Table.from_records(PURCHASES, rows)
 
 
-def break_even(reserve: Reserve, k: int) -> float | None:
+def break_even(reserve: Reserve, k: int) -> float:
     """Share of its hours that a commitment must be used, at the prices on demand of what it covers first.
 
-    None where it covers nothing that costs anything.
+    NaN where it covers nothing that costs anything.
     """
     c, price = reserve.choices, reserve.pools.on_demand_micro_usd
     term = int(c.last_hour[k] - c.first_hour[k])
     rate = (int(c.micro_usd_per_hour[k]) + int(c.upfront_micro_usd[k]) / term) / int(c.capacity[k])
     worth = [int(price[q]) / int(c.takes[k, q]) for q in np.flatnonzero(c.takes[k]).tolist()]
-    return rate / max(worth) if worth and max(worth) > 0 else None
+    return rate / max(worth) if worth and max(worth) > 0 else math.nan
 
 
 def flows(reserve: Reserve, k: int, quantity: int, done: Account) -> list[tuple[datetime.date, Decimal]]:
@@ -133,12 +133,12 @@ def payback(cash: list[tuple[datetime.date, Decimal]]) -> str:
     return f"{day if day == cash[0][0] else day - datetime.timedelta(days=1):%Y-%m}"
 
 
-def _returns(cash: list[tuple[datetime.date, Decimal]]) -> float | None:
-    """The yearly rate of return; None where nothing is paid upfront, or where there is no one rate."""
+def _returns(cash: list[tuple[datetime.date, Decimal]]) -> float:
+    """The yearly rate of return; NaN where nothing is paid upfront, or where there is no one rate."""
     try:
-        return finance.irr(cash) if cash[0][1] else None
+        return finance.irr(cash) if cash[0][1] else math.nan
     except InputError:
-        return None
+        return math.nan
 
 
 def _worth(laid: Laid, quantity: Array, k: int) -> float:
