@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
@@ -164,7 +165,7 @@ def online(demand: Array, track: Track, z: Array) -> Array:
 def thresholds(draws: int, seed: int) -> Array:
     """Thresholds of the randomised rule with α = 0: density e^z / (e − 1) on [0, 1), by its inverse."""
     share = np.random.default_rng(seed).random(draws)
-    return np.log1p(share * (np.e - 1))
+    return np.log1p(share * (math.e - 1))
 
 
 def reserve(track: Track, nodes: Array, probability: tuple[Fraction, ...], before: Array, starts: list[int]) -> Reserve:
