@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InputError
+from .finance.periods import add_months
 from .problem import Blocks
 from .table import Table
 from .workloads import fields
@@ -26,7 +27,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 MAX_MONTHS = 120
 DAYS = ("weekday", "weekend")
 HOURS_A_DAY = 24
-MONTHS_A_YEAR = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,17 +119,6 @@ class Cells:
     def inside(self, start: datetime.date, end: datetime.date) -> Array:
         """Cells between two days, bool [K]; both must be among the cuts the cells were made with."""
         return np.asarray((self.first >= start.toordinal()) & (self.first < end.toordinal()))
-
-
-def add_months(day: datetime.date, months: int) -> datetime.date:
-    """The same day so many months later, or the last day of that month where it is shorter."""
-    index = day.year * MONTHS_A_YEAR + day.month - 1 + months
-
-    def first(index: int) -> datetime.date:
-        return datetime.date(index // MONTHS_A_YEAR, index % MONTHS_A_YEAR + 1, 1)
-
-    last = first(index + 1) - datetime.timedelta(days=1)
-    return last.replace(day=min(day.day, last.day))
 
 
 def probabilities(scenarios: Sequence[Scenario]) -> tuple[Fraction, ...]:

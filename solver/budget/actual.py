@@ -16,8 +16,8 @@ import numpy as np
 from costdata import cells
 from costdata.errors import DataError
 
-from ..calendar import add_months
 from ..errors import InputError
+from ..finance import add_months
 from ..money import MICRO
 from ..table import Table
 from .document import SCOPES, USD, Budgets

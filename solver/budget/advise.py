@@ -225,7 +225,7 @@ def _allowed(planned: Ledger, start: Any, end: Any, share: Fraction) -> float:
 
 
 def _next(first: Any) -> Any:
-    from ..calendar import add_months
+    from ..finance import add_months
 
     return add_months(first, 1)
 

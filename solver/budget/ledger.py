@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
-from ..calendar import add_months
 from ..errors import InputError
+from ..finance import add_months
 from ..money import apportion, to_usd
 from ..table import Table
 from .document import SCOPES

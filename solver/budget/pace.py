@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..calendar import add_months
 from ..errors import InputError
+from ..finance import add_months
 
 if TYPE_CHECKING:
     from .ledger import Ledger

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..calendar import add_months
+from ..finance import add_months
 from .document import FULL, SEVERITIES, Alert, BudgetFile, Severity
 from .ledger import Ledger
 from .limits import Limit, limits

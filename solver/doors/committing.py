@@ -138,7 +138,7 @@ def _catalog(as_of: str | None, overrides: str | Path | None) -> Catalog:
 
 def _of_plan(source: str, view: View, wish: Wish, search: Search) -> Study:
     """Of a plan, or of the plan of a spec."""
-    from ..calendar import add_months
+    from ..finance import add_months
     from ..reserve.study import study
     from ..reserve.usage import of_plan
 
@@ -187,7 +187,8 @@ def _of_history(source: str, view: View, wish: Wish, search: Search) -> Study:
     """Of a history of nodes, forecast from the day after it on."""
     import numpy as np
 
-    from ..calendar import add_months, exact
+    from ..calendar import exact
+    from ..finance import add_months
     from ..forecast import Event, Growth, forecast, read_history
     from ..reserve.study import study
     from ..reserve.usage import WEEK, as_before, names_of, of_paths

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..calendar import HOURS_A_DAY, Cells, Horizon, add_months
+from ..calendar import HOURS_A_DAY, Cells, Horizon
 from ..errors import InputError
+from ..finance import add_months
 from ..money import to_usd
 from ..problem import COMMITMENT, OFFER_KINDS, SPOT, Offers
 from .names import known

@@ -19,8 +19,8 @@ from costdata import mechanisms
 from costdata.errors import DataError
 from costdata.schema import OwnedCommitment, SpendCommitment
 
-from ..calendar import add_months
 from ..errors import InputError
+from ..finance import add_months
 from .nouns import HOURS_A_DAY, Choices, Pools
 
 if TYPE_CHECKING:

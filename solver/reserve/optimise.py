@@ -156,11 +156,11 @@ class _Search:
     def objective(self, futures: Array) -> float:
         """Expected cost, and as far as it counts the mean of the worst futures."""
         expected = float(self.laid.probability @ futures)
-        return expected if not self.weight else (1 - self.weight) * expected + self.weight * self.cvar(futures)
-
-    def cvar(self, futures: Array) -> float:
-        """Mean of the worst futures, those that together have the probability 1 − level."""
-        return cvar(futures, self.laid.probability, self.level)
+        return (
+            expected
+            if not self.weight
+            else (1 - self.weight) * expected + self.weight * cvar(futures, self.laid.probability, self.level)
+        )
 
     def allowed(self, quantity: Array) -> bool:
         """Within bounds and limits."""

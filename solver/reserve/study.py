@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..calendar import add_months, exact
+from ..calendar import exact
 from ..errors import InputError
+from ..finance import add_months
 from ..money import to_micro
 from ..table import Table
 from .check import rate

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solver.calendar import Cells, Horizon, Scenario, add_months, make_cells, merge, probabilities, units_per_hour
+from solver.calendar import Cells, Horizon, Scenario, make_cells, merge, probabilities, units_per_hour
 from solver.errors import InputError
+from solver.finance import add_months
 from solver.workloads import Traffic
 
 D = datetime.date

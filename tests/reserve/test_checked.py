@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks.commitment_cases import drawn
 from solver.reserve import Aim, Portfolio, Reserve, check, commit, futures, otherwise, priced
-from solver.reserve import plan as planning
 
 from .test_optimum import problem, row
 
@@ -102,4 +101,3 @@ def test_when_demand_is_otherwise() -> None:
     assert by_factor[0.5]["on_demand_usd"] == pytest.approx((5 + 5) * 720)
     assert by_factor[1.0]["saved_usd"] == pytest.approx(0.5 * 720)
     assert by_factor[1.5]["cost_usd"] == pytest.approx((5 + 4.5 + 15) * 720)  # 2 at night, 5 by day
-    assert planning.FACTORS[2] == 1

@@ -57,8 +57,7 @@ def test_the_bill_is_that_of_finance(seed: int) -> None:
     reserve = drawn(100 + seed)
     quantity = np.maximum(np.random.default_rng(seed).integers(0, 3, len(reserve.choices)), reserve.choices.owned)
     costs = by_finance(reserve, tuple(quantity.tolist()))
-    fixed = [Fraction(0)] * len(costs)  # finance bills what is in force; all of it is within the days of the usage
-    assert cost(reserve, quantity) == [a + b for a, b in zip(costs, fixed, strict=True)]
+    assert cost(reserve, quantity) == costs
     assert checked(reserve, costs) == objective(reserve, costs)
 
 
