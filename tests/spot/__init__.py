@@ -1,0 +1,1 @@
+"""Tests of spot traces, risk and throughput."""
