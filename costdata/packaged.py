@@ -165,18 +165,23 @@ def land() -> tuple[Array, ...]:
 
 def prices(provider: str, as_of: date | None) -> list[list[str]]:
     """Rows of a provider's prices in force on a day; the rows a later one replaced are only read for a past day."""
-    folder = FOLDER / "providers" / provider
-    now = _price_rows(folder / "prices.csv")
+    now = _price_rows(FOLDER / "providers" / provider / "prices.csv")
     if as_of is None or all(row[6] <= as_of.isoformat() for row in now):
         return now
     day = as_of.isoformat()
     latest: dict[tuple[str, str, str], list[str]] = {}
-    past = folder / "history.csv"
-    for row in (*(_price_rows(past) if past.exists() else ()), *now):
+    for row in dated_prices(provider):
         key = row[0], row[1], row[2]
         if row[6] <= day and (key not in latest or latest[key][6] < row[6]):
             latest[key] = row
     return [latest[key] for key in sorted(latest)]
+
+
+def dated_prices(provider: str) -> list[list[str]]:
+    """Every dated row of a provider there is: those a later one replaced, then those in force."""
+    folder = FOLDER / "providers" / provider
+    past = folder / "history.csv"
+    return [*(_price_rows(past) if past.exists() else ()), *_price_rows(folder / "prices.csv")]
 
 
 def _price_rows(path: Path) -> list[list[str]]:
