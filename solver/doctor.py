@@ -21,7 +21,18 @@ DISTRIBUTION = "autoparallel-planner"
 SUPPORTED = ((3, 11), (3, 13))
 LIBRARIES = (
     *("holidays", "jinja2", "joblib", "markupsafe", "numpy", "ortools", "pandas", "pyarrow", "pydantic", "pyxirr"),
-    *("rich", "ruamel.yaml", "scikit-learn", "scipy", "statsmodels", "threadpoolctl", "typer", "tzdata", "xlsxwriter"),
+    *(
+        "rich",
+        "ruamel.yaml",
+        "ruptures",
+        "scikit-learn",
+        "scipy",
+        "statsmodels",
+        "threadpoolctl",
+        "typer",
+        "tzdata",
+        "xlsxwriter",
+    ),
 )
 TRIAL_SECONDS = 60
 OLD_DAYS = 180
