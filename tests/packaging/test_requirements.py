@@ -34,7 +34,7 @@ def project() -> dict[str, dict[str, object]]:
 def test_no_addresses(name: str) -> None:
     """Only names, versions, markers and hashes: where to download from is the reader's business."""
     for line in text(name).splitlines():
-        assert re.fullmatch(r"[\w-]+==[\w.+]+( ; [\w\s.'!=<>]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
+        assert re.fullmatch(r"[\w-]+==[\w.+]+( ; [\w\s.'!=<>()]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
 
 
 @pytest.mark.parametrize("name", FILES)
