@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,10 @@ class Market:
     def up(self, instances: int = 1) -> Array:
         """Where and when so many instances were to be had at once, bool [Z, T]."""
         return np.asarray(self.counts >= instances)
+
+    def first(self, ticks: int) -> Market:
+        """Its first ticks."""
+        return replace(self, counts=self.counts[:, :ticks])
 
     def only(self, zones: Sequence[int]) -> Market:
         """Some of its zones, in this order."""
