@@ -21,10 +21,12 @@ from .report.cells import clean
 from .report.figures import reasons
 from .rules.base import block_name
 from .rules.carbon import grams_per_node_hour
+from .survival import PLANNED, survival
 
 if TYPE_CHECKING:
     from .plan import Plan
     from .problem import Problem, Quota
+    from .survival import Left
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MILLION = 10**6
@@ -80,6 +82,7 @@ class Explanation:
     certificate: str
     workloads: list[Reasons]
     binding: list[str]  # limits that bind, in words
+    losses: list[str]  # what the loss of each region and zone would leave, in words
     conflicts: list[str]  # of an infeasible plan
 
 
@@ -103,6 +106,7 @@ def explain(problem: Problem | None, plan: Plan, workload: str = "") -> Explanat
         certificate=words.certificate(plan),
         workloads=[_reasons(problem, plan, n) for n in names if workload in ("", n)],
         binding=[] if problem is None else list(_binding(problem, plan)),
+        losses=[] if problem is None or plan.certificate.kind == "none" else list(_losses(problem, plan, workload)),
         conflicts=[f"{r['limit']}: {r['detail']}" for r in plan.conflicts.records()],
     )
 
@@ -129,9 +133,29 @@ def to_text(found: Explanation) -> str:
             lines.append(f"  rejected, {r.bottleneck} ({r.count}): {'; '.join(r.examples)}")
     if found.binding:
         lines += ["", "Limits that bind", *(f"  {text}" for text in found.binding)]
+    if found.losses:
+        lines += ["", "What a loss leaves of the demand, in the worst hour", *(f"  {text}" for text in found.losses)]
     if found.conflicts:
         lines += ["", "What would have to give way", *(f"  {text}" for text in found.conflicts)]
     return "".join(clean(line) + "\n" for line in lines)
+
+
+def _losses(problem: Problem, plan: Plan, workload: str) -> Iterator[str]:
+    """Each loss that takes something of a workload: what is served as planned for it, and as it stands."""
+    rows: dict[tuple[str, str], dict[str, Left]] = {}
+    for left in survival(problem, plan):
+        if workload in ("", left.workload):
+            rows.setdefault((left.loss, left.workload), {})[left.way] = left
+    for (loss, name), ways in rows.items():
+        if any(left.worst for left in ways.values()):
+            said = [f"{_percent(1 - left.worst)} {way}" for way, left in ways.items()]
+            broken = ", not what is owed" * any(not left.kept for way, left in ways.items() if way == PLANNED)
+            yield f"{loss}: {name} is served {', '.join(said)}{broken}"
+
+
+def _percent(share: Fraction) -> str:
+    """Rounded down: what is said is there."""
+    return f"{int(share * 1000) / 10:.1f} %"
 
 
 def _dollars(usd: str) -> str:

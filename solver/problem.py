@@ -222,6 +222,20 @@ class Outages:
     state: tuple[str, ...]  # S, what is lost, "aws/us-east-1 is lost"; "" where nothing is
     probability: tuple[Fraction, ...]  # F, of the futures; sums to 1
     share: tuple[tuple[Fraction, ...], ...]  # [F][S] of a future's time in each state; each row sums to 1
+    calm: Array = field(default_factory=lambda: np.zeros((2, 0), dtype=np.int64))  # int64 [2, n] a block in which
+    # something is lost, and one of the same hours in which nothing is
+    hold: tuple[bool, ...] = ()  # S, no node may be had there but those of the same hours when nothing is lost; () none
+    spot: Array | None = None  # int64 [Q, B] zones of each pool whose spot markets are there; None: all that are up
+
+    @property
+    def holding(self) -> bool:
+        """Whether in some state no new node may be had."""
+        return any(self.hold)
+
+    def held_pairs(self, scenario: Array) -> Array:
+        """The pairs of `calm` whose state is one in which no new node may be had, int64 [2, n]."""
+        hold = np.array(self.hold or (False,) * len(self.state), dtype=bool)
+        return np.asarray(self.calm[:, hold[scenario[self.calm[0]]]])
 
     def name_of(self, problem: Problem, block: int) -> str:
         """What is lost in a block."""
@@ -229,7 +243,13 @@ class Outages:
 
     def in_blocks(self, index: Array) -> Outages:
         """The same where block i is what block `index[i]` is here."""
-        return dataclasses.replace(self, up=self.up[:, index])
+        spot = None if self.spot is None else self.spot[:, index]
+        now: dict[int, list[int]] = {}
+        for i, b in enumerate(index.tolist()):
+            now.setdefault(b, []).append(i)
+        pairs = [(i, j) for a, b in self.calm.T.tolist() for i in now.get(a, ()) for j in now.get(b, ())]
+        calm = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        return dataclasses.replace(self, up=self.up[:, index], calm=calm, spot=spot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +300,11 @@ class Problem:
         _need(fine and len(out.share) == len(out.probability), "outages.share must be [F][S], each row adding up to 1")
         lost = np.array([bool(name) for name in out.state])[self.blocks.scenario]
         _need(not s.window[s.total_units > 0][:, lost].any(), "jobs have no window in outages")
+        wide = out.spot is None or out.spot.shape == (len(self.pool_shape), self.blocks.count)
+        _need(wide and bool((self.spot_up >= 0).all() and (self.spot_up <= self.zones_up).all()),
+              "outages.spot must be [Q, B], from 0 to the zones that are up")  # fmt: skip
+        _need(len(out.hold) in (0, count), "outages.hold must have one entry a state")
+        _need(bool(lost[out.calm[0]].all() and not lost[out.calm[1]].any()), "outages.calm: lost, then not lost")
         for k, probability in enumerate(self.blocks.probability):
             in_all = sum((p * row[k] for p, row in zip(out.probability, out.share, strict=True)), Fraction(0))
             _need(in_all == probability, f"scenario {k} is not as probable as the futures say")
@@ -309,6 +334,11 @@ class Problem:
         """Zones of each pool that are there, int64 [Q, B], or [Q, 1] where nothing is ever lost."""
         return self.pool_zones[:, None] if self.outages is None else self.outages.up[self.pool_site]
 
+    @property
+    def spot_up(self) -> Array:
+        """Zones of each pool whose spot markets are there, int64 [Q, B], or [Q, 1] where nothing is ever lost."""
+        return self.zones_up if self.outages is None or self.outages.spot is None else self.outages.spot
+
     def usable(self, pools: Array, nodes: Array) -> Array:
         """Of committed nodes in force in these pools [n, B], spread evenly over zones, those that can be used."""
         return np.asarray(nodes * self.zones_up[pools] // self.pool_zones[pools, None])
@@ -330,8 +360,13 @@ class Problem:
         for name, value in (("pool_shape", self.pool_shape), ("pool_site", self.pool_site), ("limits", self.limits)):
             _feed(h, name, value)
         if self.outages is not None:
-            for column in dataclasses.fields(self.outages):
-                _feed(h, f"outages.{column.name}", getattr(self.outages, column.name))
+            for name in ("up", "state", "probability", "share"):
+                _feed(h, f"outages.{name}", getattr(self.outages, name))
+            if self.outages.holding:  # else `calm` decides nothing
+                _feed(h, "outages.hold", self.outages.hold)
+                _feed(h, "outages.calm", self.outages.calm)
+            if self.outages.spot is not None:
+                _feed(h, "outages.spot", self.outages.spot)
         return h.hexdigest()
 
 

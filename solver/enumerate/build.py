@@ -114,7 +114,9 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         candidates=candidates,
         modes=_modes([modes for modes, _ in found]),
         limits=resolve(limits, catalog, pools, len(horizon.periods), accounting),
-        outages=planned.outages(scheme.blocks, pools.sites, sites.zones),
+        outages=planned.outages(
+            scheme.blocks, planned.same_hours(scheme.cells, scheme.blocks), pools.sites, sites.zones
+        ),
         excuses=_excuse_table(excuses),
         provenance=_provenance(catalog, told, provenance or {}),
     )

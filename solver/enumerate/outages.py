@@ -13,11 +13,13 @@ import numpy as np
 
 from ..calendar import Scenario, WorkloadFactor, exact
 from ..errors import InputError
+from ..formulation import matches
 from ..problem import Limits, Outages
 from ..workloads import fields
 from .names import known, nearest
 
 if TYPE_CHECKING:
+    from ..calendar import Cells
     from ..problem import Blocks, Problem
     from .offers import Key
 
@@ -63,8 +65,8 @@ class States:
         """States in which something is lost, bool [S]."""
         return np.array([lost is not None for lost in self.lost])
 
-    def outages(self, blocks: Blocks, sites: Sequence[Key], zones: Array) -> Outages | None:
-        """The zones that are there in each block."""
+    def outages(self, blocks: Blocks, calm: Array, sites: Sequence[Key], zones: Array) -> Outages | None:
+        """The zones that are there in each block; `calm` [2, n] as in Outages."""
         if not self.outage.any():
             return None
         up = np.repeat(np.maximum(zones, 1)[:, None], blocks.count, axis=1)
@@ -74,7 +76,19 @@ class States:
             if lost is not None:
                 row, mine = list(sites).index(lost[0]), blocks.scenario == state
                 up[row, mine] = 0 if lost[1].lost == "region" else up[row, mine] - 1
-        return Outages(up=up, state=tuple(names), probability=self.future, share=self.share)
+        return Outages(up=up, state=tuple(names), probability=self.future, share=self.share, calm=calm)
+
+    def same_hours(self, cells: Cells, blocks: Blocks) -> Array:
+        """Pairs of a block of an outage and one of the same hours of its scenario without it, int64 [2, n]."""
+        calendar, count = blocks.calendar, len(self.scenarios)
+        each = len(cells.hours) // count
+        begins = np.cumsum(calendar["hours"]) - calendar["hours"]  # rows are cells, some of them in pieces
+        place = np.searchsorted(np.cumsum(cells.hours), begins, side="right") % each
+        scenario, calm = calendar["scenario"], count if not self.outage.any() else int(self.outage.argmax())
+        lost = np.flatnonzero(self.outage[scenario])
+        one, other = matches((scenario[lost] % calm) * each + place[lost], scenario * each + place)
+        pairs = np.stack([calendar["block"][lost[one]], calendar["block"][other]])
+        return np.asarray(np.unique(pairs[:, ~self.outage[scenario[other]]], axis=1), dtype=np.int64)
 
 
 def _of(outage: NamedOutage) -> str:

@@ -62,6 +62,8 @@ def _labels(p: Problem) -> Array:
     flows = np.flatnonzero(s.total_units == 0)
     missing = [np.array(q.missing, dtype=np.int64)[None] for q in p.limits.quotas if q.missing]
     up = p.outages.up if p.outages is not None else np.zeros((0, p.blocks.count), dtype=np.int64)
+    if p.outages is not None and p.outages.spot is not None:
+        up = np.concatenate([up, p.outages.spot])
     parts = [p.blocks.scenario[None], alone[None], s.units_per_hour[flows], p.offers.active.astype(np.int64)]
     key = np.concatenate([*parts, *missing, up])
     return np.reshape(np.unique(key, axis=1, return_inverse=True)[1], -1)

@@ -41,7 +41,7 @@ FIELDS = MappingProxyType(
         Limits: "quotas monthly_budget_micro_usd hourly_budget_micro_usd upfront_max_micro_usd carbon_max_g"
         " carbon_micro_usd_per_kg accounting risk_weight cvar_level cvar_max_micro_usd unserved uncertain"
         " robust_budget",
-        Outages: "up state probability share",
+        Outages: "up state probability share calm hold spot",
     }
 )
 KINDS = ("serving", "training", "batch")  # of workloads
@@ -59,4 +59,6 @@ def unknown_fields() -> list[str]:
 def is_known(problem: Problem, rules: Sequence[Rule]) -> bool:
     """Whether the reductions are exact for these rules and everything that the problem may say."""
     kinds = set(problem.workloads.kind.tolist()) <= set(KINDS)
-    return kinds and {rule.name for rule in rules} == RULES and len(rules) == len(RULES) and not unknown_fields()
+    simple = problem.outages is None or not problem.outages.holding  # there a node is worth having for another hour
+    all_rules = {rule.name for rule in rules} == RULES and len(rules) == len(RULES)
+    return simple and kinds and all_rules and not unknown_fields()

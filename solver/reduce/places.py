@@ -78,6 +78,8 @@ def unused_places(r: Reduced) -> Reduced:
         candidates=dataclasses.replace(p.candidates, pool=now[p.candidates.pool]),
         offers=dataclasses.replace(p.offers, pool=now[p.offers.pool]),
         limits=dataclasses.replace(p.limits, quotas=tuple(quotas)),
+        outages=p.outages
+        and dataclasses.replace(p.outages, spot=None if p.outages.spot is None else p.outages.spot[rows]),
     )
     return _sites(r.with_problem(problem, POOLS, len(used) - len(rows)))
 

@@ -43,6 +43,7 @@ def lost(up: Any, offers: Any, places: Any, *, served: int = 30, chance: Fractio
             up=whole(up), state=("", *(f"outage {i}" for i in range(1, states))),
             probability=(calm, *(chance,) * (states - 1)),
             share=((ONE, *(Fraction(0),) * (states - 1)), *map(tuple, rows)),
+            calm=whole([range(1, states), [0] * (states - 1)]),
         ),
     )  # fmt: skip
 

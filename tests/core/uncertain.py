@@ -169,5 +169,6 @@ def with_outages(problem: Problem, rng: Any) -> Problem:
             state=("",) * count + tuple(f"outage {k // count}" for k in range(count * len(lost))),
             probability=tuple(futures),
             share=tuple(tuple(row) for row in share),
+            calm=whole([np.flatnonzero(copy > 0), index[copy > 0]]),
         ),
     )
