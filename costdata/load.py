@@ -1,4 +1,4 @@
-"""Loading: packaged tables of a day, then the user's overrides, then the guards."""
+"""Loading: packaged and refreshed tables of a day, then the user's overrides, then the guards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from . import check, packaged, percent_off
+from . import check, dated, packaged, percent_off, refreshed
 from .catalog import Catalog
 from .errors import DataError, shown
 
@@ -28,19 +28,33 @@ def load(
         as_of: the day; None is the newest prices.
         overrides: a folder with any of discounts, offers, nodes, regions, quotas, commitments and fx (.csv).
         max_age_days: refuse prices last seen longer ago than this, before `as_of` or, without one, before today.
+
+    Prices that a refresh has put into the user's folder (`AUTOPARALLEL_PRICES`) are read with the packaged ones; the
+    newest holds, and `warnings` say so.
     """
     asked = _day(as_of)
     if max_age_days is not None and (isinstance(max_age_days, bool) or max_age_days < 0):
         raise DataError(f"{shown(max_age_days)} is not a number of days", where="max_age_days", mend="give 0 or more")
-    listed = [(who, row) for who in packaged.providers() for row in packaged.prices(who, asked)]
-    newest = date.fromisoformat(max((row[6] for _, row in listed), default=FIRST_DAY))
+    store = refreshed.current(refreshed.folder())
+    listed = [(who, row) for who in packaged.providers() for row in dated.prices(who, asked, store)]
+    known = [row[dated.SINCE] for _, row in listed] + ([store.newest] if store else [])
+    newest = date.fromisoformat(max(known, default=FIRST_DAY))
     day = asked or (datetime.now(tz=UTC).date() if max_age_days is not None else newest)
     catalog = _packaged(listed, day)
     if overrides is not None:
         from .overrides import applied
 
         catalog = applied(catalog, overrides)
-    return _guarded(catalog, max_age_days)
+    return _guarded(replace(catalog, warnings=_refreshed(store, day)), max_age_days)
+
+
+def _refreshed(store: refreshed.Refreshed | None, day: date) -> tuple[str, ...]:
+    """Of whom prices were refreshed until a day, and when last."""
+    if store is None:
+        return ()
+    last = {who: store.seen(who, dated.EVER, day.isoformat()) for who in sorted(store.days)}
+    told = ", ".join(f"{who} {seen}" for who, seen in last.items() if seen)
+    return (f"refreshed prices are used: {told} (generation {store.number} in {store.folder})",) if told else ()
 
 
 def _packaged(listed: list[tuple[str, list[str]]], day: date) -> Catalog:
@@ -69,7 +83,9 @@ def _guarded(catalog: Catalog, max_age_days: int | None) -> Catalog:
     stale = f"last seen more than {OLD_DAYS} days before {catalog.as_of}"
     check.offers_are_sound(catalog.offers, catalog.nodes, catalog.regions)
     no_market = check.no_market(catalog.offers)
-    warnings = check.told(catalog.offers, no_market, "spot at or above on demand is no offer, left out")
+    warnings = catalog.warnings + check.told(
+        catalog.offers, no_market, "spot at or above on demand is no offer, left out"
+    )
     offers = catalog.offers.take(~no_market) if no_market.any() else catalog.offers
     odd = check.outliers(offers, catalog.nodes, catalog.accelerators)
     warnings += check.told(offers, odd, "a hundred times off the median of its accelerator")

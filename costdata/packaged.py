@@ -193,12 +193,16 @@ def _price_rows(path: Path) -> list[list[str]]:
 
 
 def offers(rows: list[tuple[str, list[str]]], day: date) -> Offers:
-    """Columns from (provider, cells) rows, aged against a day."""
-    cells = list(zip(*(row for _, row in rows), strict=True)) if rows else [()] * len(PRICE_NAMES)
-    region, node, option, usd, zones, often, valid_from, source = cells
+    """Columns from (provider, cells) rows, aged against a day; the cells are those of a price, upfront and seen.
+
+    A source that is no key of sources.csv stands for itself: that of a refreshed price.
+    """
+    cells = list(zip(*(row for _, row in rows), strict=True)) if rows else [()] * (len(PRICE_NAMES) + 2)
+    region, node, option, usd, zones, often, valid_from, source, upfront, seen = cells
     known, origin = options(), sources()
     kinds = [known[o] for o in option]
     titles = {key: f"{s.title}, {s.date}" for key, s in origin.items()}
+    dates = [origin[s].date if s in origin else since for s, since in zip(source, valid_from, strict=True)]
     return Offers(
         provider=objects(who for who, _ in rows),
         region=objects(region),
@@ -206,19 +210,19 @@ def offers(rows: list[tuple[str, list[str]]], day: date) -> Offers:
         option=objects(option),
         kind=objects(k.kind for k in kinds),
         micro_usd_per_hour=np.rint(np.array(usd, dtype=float) * MICRO).astype(np.int64),
-        upfront_micro_usd=np.zeros(len(rows), dtype=np.int64),
+        upfront_micro_usd=np.rint(np.array(upfront, dtype=float) * MICRO).astype(np.int64),
         term_months=np.array([k.term_months for k in kinds], dtype=np.int64),
         payment=objects(k.payment for k in kinds),
         scope=objects(k.scope for k in kinds),
         zones=np.array(zones, dtype=np.int64),
         interruptions_per_month=np.array(often, dtype=float),
         valid_from=objects(valid_from),
-        source=objects(titles[s] for s in source),
-        age_days=_ages(valid_from, [origin[s].date for s in source], day),
+        source=objects(titles.get(s) or f"{s}, {since}" for s, since in zip(source, valid_from, strict=True)),
+        age_days=_ages([*map(max, valid_from, dates, seen)], day),
     )
 
 
-def _ages(valid_from: tuple[str, ...], seen: list[str], day: date) -> Array:
+def _ages(seen: list[str], day: date) -> Array:
     """Days since a price was last seen in force: a source newer than the day still confirms an older price."""
-    last = np.maximum(np.array(valid_from, dtype="datetime64[D]"), np.array(seen, dtype="datetime64[D]"))
+    last = np.array(seen, dtype="datetime64[D]")
     return np.asarray(np.maximum((np.datetime64(day) - last).astype(np.int64), 0))

@@ -11,6 +11,7 @@ from hypothesis import settings
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # more threads than cores only wait
     os.environ.setdefault(name, "1")
+os.environ["AUTOPARALLEL_PRICES"] = ""  # packaged prices alone, whatever this machine's user has refreshed
 
 settings.register_profile("ci", derandomize=True, print_blob=True, deadline=None)
 settings.register_profile("dev", deadline=None)
