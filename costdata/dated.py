@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-USD, SINCE, SOURCE, UPFRONT, SEEN = 3, 6, 7, 8, 9  # places in a row
+USD, SINCE, SOURCE, UPFRONT, SEEN, BY = 3, 6, 7, 8, 9, 10  # places in a row
 EVER = "9999-12-31"
 Key = tuple[str, str, str]
 
@@ -66,7 +66,7 @@ def _take(held: dict[Key, Cells], row: Cells) -> None:
         if row[SOURCE] not in packaged.sources():
             held[key] = row
         elif row[:SEEN] == listed[:SEEN]:
-            listed[SEEN] = row[SEEN]
+            listed[SEEN:] = row[SEEN:]
 
 
 def _key(row: Cells) -> Key:
@@ -74,4 +74,4 @@ def _key(row: Cells) -> Key:
 
 
 def _padded(listed: list[Cells]) -> list[Cells]:
-    return [[*row, "0", ""] for row in listed]
+    return [[*row, "0", "", ""] for row in listed]

@@ -193,12 +193,12 @@ def _price_rows(path: Path) -> list[list[str]]:
 
 
 def offers(rows: list[tuple[str, list[str]]], day: date) -> Offers:
-    """Columns from (provider, cells) rows, aged against a day; the cells are those of a price, upfront and seen.
+    """Columns from (provider, cells) rows, aged against a day; the cells are those of `refreshed.NAMES`.
 
     A source that is no key of sources.csv stands for itself: that of a refreshed price.
     """
-    cells = list(zip(*(row for _, row in rows), strict=True)) if rows else [()] * (len(PRICE_NAMES) + 2)
-    region, node, option, usd, zones, often, valid_from, source, upfront, seen = cells
+    cells = list(zip(*(row for _, row in rows), strict=True)) if rows else [()] * (len(PRICE_NAMES) + 3)
+    region, node, option, usd, zones, often, valid_from, source, upfront, seen, _ = cells
     known, origin = options(), sources()
     kinds = [known[o] for o in option]
     titles = {key: f"{s.title}, {s.date}" for key, s in origin.items()}

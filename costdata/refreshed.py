@@ -1,8 +1,8 @@
 """Reading refreshed prices: dated rows that a refresh put beside the packaged tables, in a folder of the user's.
 
 The folder holds generations of tables, whole ones, and a file `current` that names the one in force. A row's cells are
-those of a packaged price, then `upfront_usd` and `seen`, the last day its source showed it; a row without a price says
-that from this day on there is no such offer.
+those of a packaged price, then `upfront_usd`, and `seen` and `seen_by`: the last day on which a source showed it, and
+which one. A row without a price says that from its day on there is no such offer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .errors import DataError
 
 VARIABLE = "AUTOPARALLEL_PRICES"
 CURRENT, GENERATIONS, MANIFEST = "current", "generations", "manifest.json"
-NAMES = (*packaged.PRICE_NAMES, "upfront_usd", "seen")
+NAMES = (*packaged.PRICE_NAMES, "upfront_usd", "seen", "seen_by")
 FORMAT = 1
 POINTER = re.compile(r"([0-9]{6}) ([0-9a-f]{64})\n")
 NOW, PAST = "prices", "history"

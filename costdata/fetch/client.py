@@ -61,6 +61,7 @@ class Client:
     sleep: Callable[[float], None] = time.sleep
     asked: dict[str, float] = field(default_factory=dict, init=False)  # host: when it may be asked again
     requests: int = field(default=0, init=False)
+    secrets: set[str] = field(default_factory=set, init=False, repr=False)  # sent, and never to be told
 
     def text(self, url: str, *, query: Mapping[str, str] | None = None, headers: Headers | None = None) -> str:
         """A text in UTF-8."""
@@ -148,6 +149,7 @@ class Client:
         return f"{url}{'&' if '?' in url else '?'}{urlencode(query, quote_via=quote)}" if query else url
 
     def _persistent(self, at: Target, headers: Headers, send: object) -> BaseHTTPResponse:
+        self.secrets |= {v.value for v in headers.values() if isinstance(v, Secret)}
         plain = {name: v.value if isinstance(v, Secret) else v for name, v in headers.items()}
         sent = None if send is None else json.dumps(send).encode()
         if sent is not None:

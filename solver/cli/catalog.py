@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .app import (
+    Commands,
     Limit,
     Overrides,
     RowFormat,
@@ -14,10 +15,14 @@ from .app import (
     app,
 )
 
+prices_group = typer.Typer(cls=Commands, rich_markup_mode=None)
+app.add_typer(prices_group, name="prices")
 
-@app.command()
+
+@prices_group.callback(invoke_without_command=True)
 def prices(  # noqa: PLR0913 (one a filter)
     *,
+    context: typer.Context,
     provider: Annotated[list[str] | None, typer.Option(help="Only these providers (may be repeated).")] = None,
     region: Annotated[list[str] | None, typer.Option(help="Only these regions.")] = None,
     node: Annotated[list[str] | None, typer.Option(help="Only these node shapes.")] = None,
@@ -29,7 +34,9 @@ def prices(  # noqa: PLR0913 (one a filter)
     limit: Limit = 40,
     style: Rows = RowFormat.table,
 ) -> None:
-    """List offers and prices, the cheapest GPU-hour first."""
+    """List offers and prices, the cheapest GPU-hour first; `prices refresh` asks for fresh ones."""
+    if context.invoked_subcommand is not None:
+        return
     from ..doors.listing import prices
 
     filters = {
@@ -37,6 +44,34 @@ def prices(  # noqa: PLR0913 (one a filter)
         "accelerator": accelerator, "option": option, "country": country,
     }  # fmt: skip
     prices({k: v for k, v in filters.items() if v}, as_of, overrides, style.value, limit=limit)
+
+
+@prices_group.command()
+def refresh(
+    *,
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", help="aws, gcp, azure, skypilot or gpuhunt; all of them."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask and compare, and write nothing.")] = False,
+    accept_outliers: Annotated[
+        bool, typer.Option("--accept-outliers", help="Let in what was held back before and is still so.")
+    ] = False,
+    accept_gone: Annotated[
+        bool, typer.Option("--accept-gone", help="Also where more than a third of the offers has gone.")
+    ] = False,
+    proxy: Annotated[bool, typer.Option("--proxy", help="Through the proxy that HTTPS_PROXY names.")] = False,
+    limit: Limit = 40,
+    style: Rows = RowFormat.table,
+) -> None:
+    """Ask price lists for fresh prices, and put them beside the packaged ones.
+
+    Exit code 1 when a source failed; its prices are then as they were.
+    """
+    from ..doors.refreshing import refresh
+
+    accepted = {"dry_run": dry_run, "accept_outliers": accept_outliers, "accept_gone": accept_gone}
+    raise typer.Exit(refresh(source or (), None, style.value, limit=limit, proxy=proxy, **accepted))
 
 
 @app.command()
