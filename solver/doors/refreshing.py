@@ -24,18 +24,25 @@ CHANGE_KEYS = (
 
 
 def refresh(
-    names: Sequence[str], how: Asked | None, style: str, *, limit: int, proxy: bool = False, **accepted: bool
+    names: Sequence[str],
+    how: Asked | None,
+    style: str,
+    *,
+    limit: int,
+    proxy: bool = False,
+    wire: Any = None,
+    **accepted: bool,
 ) -> int:
     """Refresh sources one after the other, all of them when none is named; 1 when one of them failed.
 
-    `how` is where and when; None is the user's folder and today.
+    `how` is where and when, None the user's folder and today; `wire` is how hosts are reached, None the internet.
     """
     from costdata import fetch
     from costdata.fetch.refresh import refresh as refreshed
 
     sources = [fetch.source(name) for name in dict.fromkeys(names or fetch.NAMES)]
     asked = how or _asked(**accepted)
-    wire = _wire(proxy=proxy)
+    wire = wire or _wire(proxy=proxy)
     reports = []
     for source in sources:
         _needed(source.extra)
