@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import levels, packaged
+from . import dated, levels, packaged, refreshed
 from .errors import DataError, nearest, shown
 from .load import _day as known_day
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Names = str | Iterable[str] | None
 
 DAYS_A_YEAR = 365.25
+HOURS_A_MONTH = 730  # as commitments are sold
 WITHIN = 0.0005  # factors this close, as logarithms, are one; apart from rounding, one announcement has one factor
 DAY, LATEST = "datetime64[D]", "9999-12-31"
 KEY = ("provider", "region", "node", "option")
@@ -71,7 +73,8 @@ class History:
     """The dated steps of one offer's price.
 
     `days` (n,) are the first days of the steps, increasing; `micro_usd_per_hour` (n,) is of a node, and no two
-    neighbours are equal; `until` is the last day on which a source showed the last of them.
+    neighbours are equal: what is paid at once is spread over the term, and 0 stands for no such offer from that day
+    on. `until` is the last day on which a source showed the last of them.
     """
 
     provider: str
@@ -90,18 +93,19 @@ class History:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """Every step but the first."""
-        usd = self.micro_usd_per_hour.tolist()
-        return tuple(map(Change, self.days[1:].tolist(), usd[:-1], usd[1:]))
+        """Every step but the first; after a time without the offer, against the price before it."""
+        priced = self.micro_usd_per_hour > 0
+        days, usd = self.days[priced].tolist(), self.micro_usd_per_hour[priced].tolist()
+        return tuple(Change(d, a, b) for d, a, b in zip(days[1:], usd[:-1], usd[1:], strict=True) if a != b)
 
     @property
     def volatility(self) -> Volatility:
-        """How much it moved, from the first day to `until`."""
+        """How much it moved on the days it was offered, from the first to `until`."""
         made, usd = self.changes, self.micro_usd_per_hour
-        lengths = np.diff(np.append(self.days, np.datetime64(self.until, "D"))).astype(np.int64)
+        lengths = np.diff(np.append(self.days, np.datetime64(self.until, "D"))).astype(np.int64) * (usd > 0)
         observed = int(lengths.sum())
         years = observed / DAYS_A_YEAR
-        moves = np.diff(np.log(usd.astype(float)))
+        moves = np.log([change.factor for change in made])
         rise, fall = max(made, key=_factor, default=None), min(made, key=_factor, default=None)
         return Volatility(
             observed_days=observed,
@@ -112,9 +116,9 @@ class History:
             largest_rise=rise if rise and rise.factor > 1 else None,
             largest_fall=fall if fall and fall.factor < 1 else None,
             days_since_change=(self.until - made[-1].day).days if made else None,
-            lowest_micro_usd=int(usd.min()),
+            lowest_micro_usd=int(usd[usd > 0].min()),
             highest_micro_usd=int(usd.max()),
-            mean_micro_usd=float(np.average(usd, weights=lengths)) if observed else float(usd[-1]),
+            mean_micro_usd=float(np.average(usd, weights=lengths)) if observed else float(usd[usd > 0][-1]),
         )
 
     @property
@@ -128,6 +132,7 @@ class History:
             return self.changes
         every = max(1, int(np.median(np.diff(self.days).astype(np.int64)))) if len(self.days) > 1 else 1
         grid = np.arange(self.days[0], np.datetime64(self.until, "D") + 1, every)
+        grid = grid[self.on(grid) > 0]
         prices = self.on(grid)
         if len(grid) < levels.ENOUGH or not levels.noise(np.log(prices))[0]:
             return self.changes
@@ -136,16 +141,14 @@ class History:
         found = [self._moved(grid[cut - 1], grid[cut]) for cut in cuts]
         return tuple(map(Change, found, parts[:-1], parts[1:]))
 
-    def on(self, days: Array) -> Array:
-        """The prices on these days (m,), none of them before the first step: micro-dollars an hour."""
+    def on(self, days: Array | np.datetime64) -> Array:
+        """The prices on these days (m,), none of them before the first step: micro-dollars an hour, 0 for no offer."""
         return np.asarray(self.micro_usd_per_hour[np.searchsorted(self.days, days, side="right") - 1])
 
     def _moved(self, after: np.datetime64, up_to: np.datetime64) -> date:
         """The day of the largest move after one day and up to another."""
-        steps = np.flatnonzero((self.days > after) & (self.days <= up_to))
-        sizes = np.abs(np.diff(np.log(self.micro_usd_per_hour.astype(float))))[steps - 1]
-        day: date = self.days[steps[int(sizes.argmax())]].item()
-        return day
+        found = [change for change in self.changes if after < np.datetime64(change.day, "D") <= up_to]
+        return max(found, key=lambda change: abs(np.log(change.factor))).day
 
 
 def _factor(change: Change) -> float:
@@ -168,8 +171,9 @@ def histories(
     day, wanted = known_day(as_of), [_names(given) for given in (provider, region, node, option)]
     _known("provider", wanted[0], packaged.providers())
     rows: dict[Key, list[list[str]]] = defaultdict(list)
+    store = refreshed.current(refreshed.folder())
     for who in wanted[0] or packaged.providers():
-        for row in packaged.dated_prices(who):
+        for row in dated.rows(who, store):
             rows[who, row[0], row[1], row[2]].append(row)
     columns = list(zip(*rows, strict=True))
     for at, what in enumerate(KEY[1:], start=1):
@@ -193,19 +197,35 @@ def _known(what: str, names: tuple[str, ...], known: Iterable[str]) -> None:
 def _history(key: Key, rows: list[list[str]], as_of: date | None) -> History | None:
     """Steps of one key; rows that repeat the price before them confirm it."""
     last = as_of.isoformat() if as_of else LATEST
-    dated = sorted({row[6]: row for row in rows if row[6] <= last}.values(), key=lambda row: row[6])
-    if not dated:
+    known = sorted((row for row in rows if row[dated.SINCE] <= last), key=lambda row: row[dated.SINCE])
+    usd = np.array([_micro_usd(row) for row in known], dtype=np.int64)
+    if not usd.any():
         return None
-    seen = max(max(row[6], packaged.sources()[row[7]].date) for row in dated)
-    usd = np.rint(np.array([row[3] for row in dated], dtype=float) * packaged.MICRO).astype(np.int64)
-    new = np.append(True, np.diff(usd) != 0)
+    seen = max(max(row[dated.SINCE], row[dated.SEEN], _shown(row[dated.SOURCE])) for row in known)
+    new = np.append(usd[0] > 0, np.diff(usd) != 0)
     return History(
         **dict(zip(KEY, key, strict=True)),
-        days=np.array([row[6] for row in dated], dtype=DAY)[new],
+        days=np.array([row[dated.SINCE] for row in known], dtype=DAY)[new],
         micro_usd_per_hour=usd[new],
-        sources=tuple(row[7] for row, kept in zip(dated, new.tolist(), strict=True) if kept),
+        sources=tuple(row[dated.SOURCE] for row, kept in zip(known, new.tolist(), strict=True) if kept),
         until=np.datetime64(min(seen, last), "D").item(),
     )
+
+
+def _micro_usd(row: list[str]) -> int:
+    """An hour, with what is paid at once spread over the term; 0 where the row ends the offer."""
+    if not row[dated.USD]:
+        return 0
+    hourly, upfront = Fraction(row[dated.USD]), Fraction(row[dated.UPFRONT] or 0)
+    if upfront:
+        hourly += upfront / (packaged.options()[row[2]].term_months * HOURS_A_MONTH)
+    return round(hourly * packaged.MICRO)
+
+
+def _shown(source: str) -> str:
+    """The day a packaged source was last read; "" for a refreshed one, whose rows say when."""
+    known = packaged.sources().get(source)
+    return known.date if known else ""
 
 
 class Ratio(NamedTuple):
@@ -222,8 +242,9 @@ def ratio(part: History, whole: History) -> Ratio:
     """
     days = np.union1d(part.days, whole.days)
     days = days[days >= max(part.days[0], whole.days[0])]
+    days = days[(part.on(days) > 0) & (whole.on(days) > 0)]
     values = part.on(days) / whole.on(days)
-    new = np.append(True, np.abs(np.diff(np.log(values))) > WITHIN)[: len(days)]
+    new = np.append(True, np.abs(np.diff(np.log(values))) > WITHIN)[: len(days)]  # days may be none at all
     return Ratio(days[new], values[new])
 
 

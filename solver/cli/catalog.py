@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -72,6 +73,39 @@ def refresh(
 
     accepted = {"dry_run": dry_run, "accept_outliers": accept_outliers, "accept_gone": accept_gone}
     raise typer.Exit(refresh(source or (), None, style.value, limit=limit, proxy=proxy, **accepted))
+
+
+class HistoryTable(StrEnum):
+    """What is shown of prices in time."""
+
+    all = "all"
+    steps = "steps"
+    moves = "moves"
+    together = "together"
+
+
+@prices_group.command()
+def history(
+    *,
+    provider: Annotated[list[str] | None, typer.Option(help="Only these providers (may be repeated).")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Only these regions.")] = None,
+    node: Annotated[list[str] | None, typer.Option(help="Only these node shapes.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="Only these purchase options.")] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="What was known on a day, YYYY-MM-DD.")] = None,
+    show: Annotated[
+        HistoryTable, typer.Option(help="Dated steps, moves of each offer, offers that moved together.")
+    ] = HistoryTable.all,
+    limit: Limit = 40,
+    style: Rows = RowFormat.table,
+) -> None:
+    """How prices came about: dated steps, volatility, shifts of level, and what moved together.
+
+    CSV is one table: the steps, or the one that --show names.
+    """
+    from ..doors.price_history import price_history
+
+    filters = {"provider": provider, "region": region, "node": node, "option": option}
+    price_history({k: v for k, v in filters.items() if v}, as_of, show.value, style.value, limit=limit)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections import Counter
 from datetime import date, timedelta
@@ -16,9 +17,10 @@ from hypothesis import strategies as st
 import costdata
 import solver
 from costdata import levels, packaged
-from costdata.history import Change, History, histories, moved_together, ratio
+from costdata.history import Change, History, _history, histories, moved_together, ratio
 from solver.examples import example_text
 from solver.report.json import to_json
+from tests.doors.command import run
 
 NOISE = 0.02
 
@@ -243,3 +245,70 @@ def _renew(prices: Path) -> None:
         cells[3], cells[6] = str(float(cells[3]) * 3), "2026-11-20"
         new.append(",".join(cells))
     prices.write_text(head + "".join(new), encoding="utf-8")
+
+
+def row(day: str, usd: str, upfront: str = "0", seen: str = "") -> list[str]:
+    """A dated row as the refreshed tables have it; without a price it ends the offer."""
+    return ["r", "n", "commit_1y_partial_upfront", usd, "1", "0", day, "AWS price list", upfront, seen, ""]
+
+
+def test_an_offer_that_went_and_came_back() -> None:
+    """Days without it are not observed; a price paid in part at once is spread over the term of 8,760 hours."""
+    key = ("aws", "r", "n", "commit_1y_partial_upfront")
+    rows = [
+        row("2026-01-01", "1", "8760", seen="2026-01-20"),
+        row("2026-02-01", ""),
+        row("2026-03-01", "2", "8760", seen="2026-03-11"),
+    ]
+    history = _history(key, rows, None)
+    assert history is not None
+    assert history.micro_usd_per_hour.tolist() == [2_000_000, 0, 3_000_000]
+    assert history.changes == (Change(date(2026, 3, 1), 2_000_000, 3_000_000),)
+    moved = history.volatility
+    assert (moved.observed_days, moved.lowest_micro_usd, history.until) == (41, 2_000_000, date(2026, 3, 11))
+    assert moved.mean_micro_usd == pytest.approx((31 * 2e6 + 10 * 3e6) / 41)
+    gone = _history(key, rows, date(2026, 2, 10))
+    assert gone is not None
+    assert gone.changes == ()
+    assert _history(key, rows, date(2025, 12, 31)) is None
+
+
+def shown(*args: str) -> str:
+    """What the command prints."""
+    done = run("prices", "history", "--provider", "gcp", *args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+PAIR = ("--region", "us-central1", "--node", "a3-highgpu-8g")
+
+
+def test_the_command_prints_what_the_module_finds() -> None:
+    """Steps with their changes and the share of on demand, in JSON and in CSV; each offer's moves."""
+    found = json.loads(shown(*PAIR, "--option", "spot", "--format", "json"))
+    (spot,) = histories(provider="gcp", region="us-central1", node="a3-highgpu-8g", option="spot")
+    assert [(step["from"], step["usd_per_hour"]) for step in found["steps"]][:2] == [
+        ("2024-05-17", "61.948147"),
+        ("2024-05-21", "62.547325"),
+    ]
+    assert len(found["steps"]) == len(spot.days)
+    assert found["steps"][0]["share_of_on_demand"] == round(61.948147 / 87.832466, 4)
+    assert sum(step["days"] for step in found["steps"]) == spot.volatility.observed_days
+    (moves,) = found["moves"]
+    assert (moves["changes"], moves["largest_fall_day"], moves["largest_fall_percent"]) == (25, "2025-03-13", -42.301)
+    rows = list(csv.DictReader(shown(*PAIR, "--option", "spot", "--format", "csv").splitlines()))
+    assert [r["usd_per_hour"] for r in rows] == [step["usd_per_hour"] for step in found["steps"]]
+
+
+def test_the_command_shows_what_moved_together_and_what_was_known_on_a_day() -> None:
+    """One rise in 16 regions; nothing of it the day before; a wrong name is refused."""
+    rows = list(
+        csv.DictReader(shown("--option", "on_demand", "--show", "together", "--format", "csv").splitlines()),
+    )
+    (rise,) = [r for r in rows if r["day"] == "2024-05-21"]
+    assert (rise["offers"], len(rise["regions"].split("|")), rise["percent"]) == ("36", 16, "0.758")
+    before = shown(*PAIR, "--option", "on_demand", "--as-of", "2024-05-20")
+    assert "87.8325" in before
+    assert "88.4900" not in before
+    done = run("prices", "history", "--node", "a3-highgpu-8x")
+    assert (done.returncode, "did you mean a3-highgpu-8g" in done.stderr) == (2, True)
