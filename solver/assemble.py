@@ -42,14 +42,14 @@ def decide(f: Formulation, values: Array, assign: Assign) -> Decision:
         unserved=unserved,
         undone=undone,
         on_demand_offers=f.on_demand_offers,
-        on_demand=_bought(f, replicas, committed),
+        on_demand=_bought(f, values, replicas, committed),
         commitments=f.commitments,
         committed=committed,
     )
 
 
-def _bought(f: Formulation, replicas: Array, committed: Array) -> Array:
-    """Nodes on demand: what whole replicas need beyond the commitments in force."""
+def _bought(f: Formulation, values: Array, replicas: Array, committed: Array) -> Array:
+    """Nodes on demand: what whole replicas need beyond the commitments in force, and what is to be ready."""
     o = f.problem.offers
     need = np.zeros((len(f.problem.pool_shape), f.problem.blocks.count), dtype=np.int64)
     firm = f.of("market") == FIRM
@@ -57,7 +57,11 @@ def _bought(f: Formulation, replicas: Array, committed: Array) -> Array:
     held = np.zeros_like(need)
     np.add.at(held, o.pool[f.commitments], committed[:, None] * o.active[f.commitments])
     need -= f.problem.usable(np.arange(len(need)), held)
-    return np.maximum(need[o.pool[f.on_demand_offers]], 0)
+    bought = np.maximum(need[o.pool[f.on_demand_offers]], 0)
+    if f.problem.outages is not None and f.problem.outages.holding:  # ready for what comes in the same hours
+        calm = np.unique(f.problem.outages.held_pairs(f.problem.blocks.scenario)[1])
+        bought[:, calm] = np.maximum(bought[:, calm], np.round(values[f.on_demand[:, calm]]).astype(np.int64))
+    return bought
 
 
 def _serve(f: Formulation, replicas: Array, assign: Assign) -> tuple[Array, Array, Array]:

@@ -168,7 +168,12 @@ def _on_demand(problem: Problem, model: Model, pools: Array, need: Array) -> Arr
     """Columns of nodes on demand [n, B], up to the need [Q, B]; whole ones where part of the commitments is lost."""
     up, zones = problem.zones_up[pools], problem.pool_zones[pools, None]
     most = need[pools]
-    in_part = np.broadcast_to((up > 0) & (up < zones), most.shape)
+    in_part = np.broadcast_to((up > 0) & (up < zones), most.shape).copy()
+    if problem.outages is not None and problem.outages.holding:  # nodes may be bought for what is lost in part later
+        lost, calm = problem.outages.held_pairs(problem.blocks.scenario)
+        before = np.ceil(np.where(up[:, lost] > 0, most[:, lost] * zones / np.maximum(up[:, lost], 1), 0.0))
+        np.maximum.at(most.T, calm, before.T)
+        np.logical_or.at(in_part.T, calm, in_part[:, lost].T)
     made = np.empty(most.shape, dtype=np.int64)
     for part, whole in ((~in_part, False), (in_part, True)):
         made[part] = model.columns((int(part.sum()),), upper=most[part], whole=whole)
@@ -214,6 +219,11 @@ def most_replicas(problem: Problem, rows: Array) -> Array:
     most = np.ceil(needed(problem)[c.workload[rows]] / np.maximum(c.units_per_hour[rows, None], 1))
     training = (problem.workloads.kind[c.workload[rows]] == "training")[:, None]
     most = np.where(training, np.minimum(most, 1), most)
+    if problem.outages is not None and problem.outages.holding:  # spot nodes for what is lost in part later
+        lost, calm = problem.outages.held_pairs(problem.blocks.scenario)
+        up = np.where((c.market[rows] == SPOT)[:, None], problem.spot_up[c.pool[rows]][:, lost], 0)
+        stretched = np.ceil(most[:, lost] * problem.pool_zones[c.pool[rows], None] / np.maximum(up, 1))
+        np.maximum.at(most.T, calm, np.where(up > 0, stretched, 0).T)
     allowed = np.floor(allowed_nodes(problem)[c.market[rows], c.pool[rows]] / c.nodes_per_replica[rows, None])
     return np.minimum(most, allowed)
 

@@ -40,7 +40,7 @@ class Room:
     member: Array  # bool [N, P] pools of each quota
     counts: Array  # bool [N, 2] whether a quota counts firm nodes, and spot ones
     most: Array  # int64 [N, B]
-    gone: Array  # bool [P, B] or [P, 1] pools that are lost
+    gone: Array  # bool [2, P, B] or [2, P, 1] pools that are lost, on each market
 
     @classmethod
     def of(cls, f: Formulation, committed: Array) -> Room:
@@ -56,7 +56,7 @@ class Room:
             member=np.array([np.isin(f.pools, q.pools) for q in quotas], dtype=bool).reshape(len(quotas), len(f.pools)),
             counts=np.array([(q.kind != "spot", q.kind != "on_demand") for q in quotas], dtype=bool).reshape(-1, 2),
             most=np.array([np.broadcast_to(q.limit, shape[1:]) for q in quotas], dtype=np.int64).reshape(-1, shape[1]),
-            gone=f.problem.zones_up[f.pools] == 0,
+            gone=np.stack([f.problem.zones_up, f.problem.spot_up])[:, f.pools] == 0,
         )  # fmt: skip
 
     def at(self, f: Formulation, rows: Array) -> Array:
@@ -75,7 +75,7 @@ class Room:
                 made[FIRM][mine] = np.minimum(made[FIRM][mine], free + idle[mine])
             if on_spot:
                 made[SPOT][mine] = np.minimum(made[SPOT][mine], free)
-        return np.where(np.broadcast_to(self.gone, self.need.shape)[at], np.minimum(made, 0), made)
+        return np.where(self.gone[:, at], np.minimum(made, 0), made)
 
     def shared(self, pool: int) -> Array:
         """Pools whose firm nodes count against a quota that spot nodes of this one count against, bool [P]."""

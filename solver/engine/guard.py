@@ -24,6 +24,7 @@ from ..rules import Books
 from ..rules.measures import Measures, cvar, future_unserved, measure
 from ..rules.risk import Risk
 from . import mathopt, relaxation
+from .linked import linked
 from .press import pressed
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def guarded(s: Search, whole: Way, ordinary: Way, small: int) -> Outcome:
     if what := only_whole(p):
         if cells <= MOST_WHOLE:
             return _kept(s, whole)
-        message = f"planned up to {MOST_WHOLE:,} candidates × blocks, not {cells:,}: {what}"
-        raise EngineError(message, where="engine", mend="name fewer regions, scenarios or workloads")
+        raise EngineError(too_large(cells, what), where="engine", mend="name fewer regions, scenarios or workloads")
     found = _against(s, ordinary)
     if found is None and cells <= MOST_WHOLE:
         return _kept(s, whole)
@@ -80,6 +80,8 @@ def only_whole(p: Problem) -> str:
 
     His choice may change what a dollar costs, but no limit: budgets are of list prices, carbon of expected hours.
     """
+    if what := linked(p):
+        return what
     limits, robust = p.limits, bool(p.limits.robust_budget and p.limits.uncertain)
     tail = bool(limits.risk_weight) or limits.cvar_max_micro_usd is not None
     budgets = (*limits.monthly_budget_micro_usd, limits.hourly_budget_micro_usd, limits.upfront_max_micro_usd)
@@ -90,6 +92,11 @@ def only_whole(p: Problem) -> str:
     if robust and any(usd is not None for usd in budgets):
         return "budgets together with robust prices"
     return "a limit on carbon together with a tail of costs" if tail and limits.carbon_max_g is not None else ""
+
+
+def too_large(cells: int, what: str) -> str:
+    """What is said of a problem that is searched whole or not at all."""
+    return f"planned up to {MOST_WHOLE:,} candidates × blocks, not {cells:,}: {what}"
 
 
 def measures(problem: Problem, decision: Decision) -> Measures:

@@ -16,7 +16,8 @@ from ..formulation import formulate
 from ..rules.budget import overspent_usd
 from . import mathopt, primal, relaxation
 from .assign import assign
-from .guard import guarded
+from .guard import MOST_WHOLE, guarded
+from .linked import linked, unlinked, within_root
 from .parts import Effort
 from .press import pressed
 from .proof import in_reach, prove
@@ -147,14 +148,29 @@ def _searched(s: Search) -> Outcome:
 
 
 def _ordinary(s: Search) -> Outcome:
-    if len(s.problem.candidates.pool) * s.problem.blocks.count <= SMALL:
+    cells = len(s.problem.candidates.pool) * s.problem.blocks.count
+    if cells <= SMALL or (linked(s.problem) and cells <= MOST_WHOLE):
         return _whole(s)
+    if linked(s.problem):
+        return _linked(s)
     found = _decomposed(s)
     if found is None and in_reach(s.problem):
         return _whole(s)
     if found is None:
         raise OutOfTimeError.of()
     return found
+
+
+def _linked(s: Search) -> Outcome:
+    """The bound of the problem without the rows that link it, and a plan over the candidates of that bound."""
+    root = _root(dataclasses.replace(s, problem=unlinked(s.problem)))
+    if root.infeasible or root.values[root.owed].max(initial=0.0) > MISSED:
+        found = _verdict(s, root)
+        if found is None:
+            raise OutOfTimeError.of()
+        return found
+    s.report("search", root.bound, math.inf)
+    return Outcome(decision=within_root(s, root), bound=root.bound, termination="gap not reached")
 
 
 def _decomposed(s: Search) -> Outcome | None:

@@ -96,7 +96,9 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
     probabilities(scenarios)
     _check_factors(scenarios, names)
     served = least_served(limits, names, [w.unserved_usd_per_unit is None and w.kind == "serving" for w in workloads])
-    planned = states(scenarios, outages, pools.sites, int(horizon.hours(horizon.start, horizon.end).sum()), served)
+    on_spot = np.isin(np.arange(len(pools.names)), candidates.pool[candidates.market == SPOT])
+    hours = int(horizon.hours(horizon.start, horizon.end).sum())
+    planned = states(scenarios, outages, pools, on_spot, hours, served)
     scheme = _Scheme.of(horizon, planned, demand, names, sale, months_apart=limits.has_monthly_budget)
     offers = offer_table(sale, pools, horizon, scheme.cells, scheme.cell)
     sites = _sites(catalog, pools)
@@ -114,9 +116,7 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         candidates=candidates,
         modes=_modes([modes for modes, _ in found]),
         limits=resolve(limits, catalog, pools, len(horizon.periods), accounting),
-        outages=planned.outages(
-            scheme.blocks, planned.same_hours(scheme.cells, scheme.blocks), pools.sites, sites.zones
-        ),
+        outages=planned.outages(scheme.blocks, planned.same_hours(scheme.cells, scheme.blocks), pools, sites.zones),
         excuses=_excuse_table(excuses),
         provenance=_provenance(catalog, told, provenance or {}),
     )
@@ -193,9 +193,20 @@ class _Scheme:
                 cells.month * calm if months_apart else np.zeros_like(cells.month),
             ]
         )
+        if planned.hold:  # such an hour has what the same hour has when nothing is lost: they are not merged across
+            requirement = np.vstack([requirement, _calm_label(planned, cells, np.vstack([requirement, window]))])
         share = tuple(exact(s.probability) for s in scenarios)
         blocks, cell = merge(cells, requirement, window[jobs], horizon, share)
         return cls(cells=cells, blocks=blocks, cell=cell, units=units[:, cell], window=window[:, cell])
+
+
+def _calm_label(planned: States, cells: Cells, requirement: Array) -> Array:
+    """What of each hour in which no new node can be had the same hour without the outage is, 0 of others; [1, K]."""
+    each, count = len(cells.hours) // len(planned.scenarios), int(planned.outage.argmax())
+    label = 1 + np.unique(requirement, axis=1, return_inverse=True)[1].reshape(-1)
+    cell = np.arange(len(cells.hours))
+    calm = (cells.scenario % count) * each + cell % each
+    return np.where(np.array(planned.hold)[cells.scenario], label[calm], 0)[None, :]
 
 
 def _check(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 RULES = frozenset(
     {
-        "residency", "latency", "window", "demand", "capacity", "outage", "on_demand", "commitment", "spot", "quota",
+        "residency", "latency", "window", "demand", "capacity", "outage", "hold", "on_demand", "commitment", "spot",
+        "quota",
         "gang", "budget", "upfront", "transfer", "carbon", "risk", "robust",
     }
 )  # fmt: skip

@@ -7,6 +7,7 @@ from .carbon import Carbon
 from .commitment import Commitment
 from .demand import Demand
 from .gang import Gang
+from .hold import Hold
 from .latency import Latency
 from .on_demand import OnDemand
 from .outage import Outage
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     Demand(),  # after the rules that say where it may go
     Capacity(),
     Outage(),
+    Hold(),
     OnDemand(),
     Commitment(),
     Spot(),

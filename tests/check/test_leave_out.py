@@ -75,6 +75,30 @@ def outage(up: tuple[int, int] = (1, 0), offers: tuple[Offer, ...] = CHEAP_FIRST
     return dataclasses.replace(problem, outages=states)
 
 
+def held(offers: tuple[Offer, ...], work: Work | None = None) -> Problem:
+    """Two nodes are wanted in either block; in the second r0 is lost, and nothing new can be had."""
+    problem = make(
+        offers=offers, work=[work or served(demand=(20, 20))], hours=((10,), (10,)), places=TWO, scenario=(0, 1),
+        probability=(HALF, HALF),
+    )  # fmt: skip
+    states = Outages(
+        up=whole([(1, 0), (1, 1)]), state=("", "r0 is lost"), probability=(HALF, HALF), calm=whole([[1], [0]]),
+        share=((Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))), hold=(False, True),
+    )  # fmt: skip
+    return dataclasses.replace(problem, outages=states)
+
+
+def spot_gone() -> Problem:
+    """By night the spot market of the cheap place is gone."""
+    problem = two(served(), SPOT_FIRST)
+    blocks = dataclasses.replace(problem.blocks, scenario=whole([0, 1]), probability=(HALF, HALF))
+    states = Outages(
+        up=whole([(1, 1), (1, 1)]), state=("", "spot in r0 is lost"), probability=(HALF, HALF),
+        share=((Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))), spot=whole([(1, 0), (1, 1)]),
+    )  # fmt: skip
+    return dataclasses.replace(problem, blocks=blocks, outages=states)
+
+
 def futures(price: int = 10 * USD, **limits: Any) -> Problem:
     """A node's worth for ten hours, or as likely two; a node for two dollars an hour, or 1.20 in either future."""
     offers = (on_demand(2 * USD), commitment(12 * USD // 10))
@@ -108,6 +132,9 @@ BINDING: dict[str, tuple[str, Problem]] = {
     "upfront payments": ("commitment", two(served(), (*CHEAP_FIRST, commitment(0, upfront=3 * USD, term_hours=24)))),
     "outage of a region": ("outage", outage()),
     "outage of a zone": ("on_demand", outage((2, 1), (*CHEAP_FIRST, commitment(USD // 2)), zones=2)),
+    "outage of a spot market": ("outage", spot_gone()),
+    "nothing new in an outage": ("hold", held(CHEAP_FIRST)),
+    "nothing new on spot in an outage": ("hold", held((spot(1 * USD, 0), spot(3 * USD, 1)))),
     "price of spot": ("spot", two(served(), SPOT_FIRST)),
     "spot share": ("spot", two(served(spot_share=HALF), SPOT_FIRST)),
     "spot share of a region": ("spot", two(served(region_share=HALF), SPOT_FIRST)),

@@ -87,6 +87,8 @@ def optimum(problem: Problem) -> Fraction | None:
     """
     t = _Tried(problem)
     f = t.f
+    if f.held:  # blocks are tried one by one
+        raise TooLarge
     runs = [w for w in f.workloads if f.is_run(w)]
     places = [[c for c in f.candidates if f.owner[c] == w and f.open[c]] or [-1] for w in runs]
     held = [range(f.owned[k], f.owned[k] + 1) if f.owned[k] else range(_most(f, k) + 1) for k in f.commitments]

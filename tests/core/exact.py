@@ -146,6 +146,19 @@ class Facts:
         zones = max(1, int(p.sites.zones[r]))
         return (zones if p.outages is None else int(p.outages.up[r, b])), zones
 
+    def up_for(self, c: int, b: int) -> tuple[int, int]:
+        """Zones in which nodes of a candidate's kind are there, and all of them."""
+        up, zones = self.up(self.pool[c], b)
+        spot = None if self.problem.outages is None else self.problem.outages.spot
+        return (int(spot[self.pool[c], b]) if spot is not None and self.is_spot[c] else up), zones
+
+    @cached_property
+    def held(self) -> list[tuple[int, int]]:
+        """Blocks in which no new node can be had, each with a block of the same hours in which nothing is lost."""
+        out = self.problem.outages
+        pairs = [] if out is None or not out.hold else out.calm.T.tolist()
+        return [(b, calm) for b, calm in pairs if out is not None and out.hold[self.scenario[b]]]
+
     def usable(self, q: int, b: int, held: int) -> int:
         """Of so many committed nodes of a pool, spread evenly over its zones, those that are there."""
         up, zones = self.up(q, b)
@@ -187,7 +200,11 @@ class Facts:
             sources = [d for d in self.sources if self.workload_of[d] == self.owner[c]]
             row = [-(-sum(self.asked(d, b) for d in sources) // self.capacity[c]) for b in self.blocks]
             row = [min(most, 1) if self.is_run(self.owner[c]) else most for most in row]
-            row = [most if self.up(self.pool[c], b)[0] else 0 for b, most in enumerate(row)]
+            row = [most if self.up_for(c, b)[0] else 0 for b, most in enumerate(row)]
+            for b, calm in self.held:  # spot nodes may have to be ready for what loses a zone of them
+                up, zones = self.up_for(c, b)
+                if up and self.is_spot[c]:
+                    row[calm] = max(row[calm], -(-row[b] * zones // up))
             made.append(row if self.open[c] else [0] * len(row))
         return made
 

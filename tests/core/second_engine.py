@@ -101,6 +101,7 @@ def optimum(problem: Problem, *, seconds: float = 30.0, whole_jobs: bool = True)
     _demand(f, rows, x)
     _supply(f, rows, x)
     _spot(f, rows, x)
+    _held(f, rows, x)
     _places(f, rows, x)
     _limits(f, rows, x)
     _price(f, rows, x)
@@ -146,6 +147,10 @@ def _columns(f: Facts, rows: _Rows, *, whole_jobs: bool) -> _Columns:
     for d in f.sources:
         for at in f.scenarios if f.total[d] else f.blocks:
             left[d, at] = rows.variable(0 if f.must[d] else f.total[d] or f.demand[d][at])
+    for b, calm in f.held:
+        for q in f.on_demand:
+            up, zones = f.up(q, b)
+            firm[q][calm] = max(firm[q][calm], -(-firm[q][b] * zones // up) if up else 0)
     bought = {(o, b): rows.variable(firm[q][b]) for q, o in f.on_demand.items() for b in f.blocks}
     return _Columns(replicas, bought, held, served, left, hourly)
 
@@ -210,6 +215,20 @@ def _spot(f: Facts, rows: _Rows, x: _Columns) -> None:
                 if at == b and f.owner[c] == w:
                     counted = f.is_spot[c] and site in {-1, f.site[c]}
                     terms.append((r, f.capacity[c] * (counted - share)))
+            rows.at_most(terms, 0)
+
+
+def _held(f: Facts, rows: _Rows, x: _Columns) -> None:
+    """Where no new node can be had, no more of a kind is there than was before, spread evenly over zones."""
+    for b, calm in f.held:
+        for q, o in f.on_demand.items():
+            rows.at_most([(x.bought[o, b], 1), (x.bought[o, calm], -Fraction(*f.up(q, b)))], 0)
+        for q in f.spot:
+            mine = [c for c in f.candidates if f.pool[c] == q and f.is_spot[c]]
+            terms: Terms = [(x.replicas[c, b], f.size[c]) for c in mine if (c, b) in x.replicas]
+            terms += [
+                (x.replicas[c, calm], -f.size[c] * Fraction(*f.up_for(c, b))) for c in mine if (c, calm) in x.replicas
+            ]
             rows.at_most(terms, 0)
 
 

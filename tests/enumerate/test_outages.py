@@ -10,9 +10,13 @@ import pytest
 
 from solver.calendar import Scenario, WorkloadFactor
 from solver.enumerate import NamedLimits, NamedOutage, NamedQuota, ServiceLevel
+from solver.enumerate.shocks import spot_losses
 from solver.errors import InputError
+from solver.problem import SPOT
+from solver.workloads import Traffic
 from tests.enumerate.test_enumerate import chat, problem, run
 
+SITE = ("provider", "region")
 HOUR = Fraction(1, 8760)  # of the horizon
 
 
@@ -106,3 +110,130 @@ def test_a_price_and_a_share_that_must_be_served_contradict_one_another() -> Non
     limits = NamedLimits(service_levels=(ServiceLevel(workload="chat", min_served_in_outage=0.5),))
     with pytest.raises(InputError, match="has a price"):
         problem(chat(unserved_usd_per_unit=0.01), limits=limits)
+
+
+def test_a_lost_spot_market_by_hand() -> None:
+    """Every spot pool of the region is gone, every zone is up, and all must be served as ever."""
+    p = problem(chat(max_spot_share=1.0), outages=(outage(lost="spot"),))
+    out = p.outages
+    assert out is not None
+    assert out.spot is not None
+    assert out.state == ("", "spot in aws/us-east-1 is lost")
+    zones = np.maximum(p.sites.zones, 1)
+    assert (out.up == zones[:, None]).all()
+    lost, there = p.blocks.scenario == 1, p.sites.region[p.pool_site] == "us-east-1"
+    assert there.any()
+    assert (out.spot[np.ix_(there, lost)] == 0).all()
+    assert (out.spot[~there] == zones[p.pool_site][~there, None]).all()
+    assert (out.spot[:, ~lost] == zones[p.pool_site][:, None]).all()
+
+
+def test_spot_of_a_zone_takes_its_part_of_a_quota_of_spot() -> None:
+    """And of no other quota."""
+    quotas = tuple(
+        NamedQuota(provider="aws", region="us-east-1", kind=kind, max_nodes=10) for kind in ("spot", "on_demand")
+    )
+    lost = outage(lost="spot_zone")
+    p = problem(chat(max_spot_share=1.0), outages=(lost,), limits=NamedLimits(quotas=quotas))
+    zones = int(p.sites.zones[p.sites.region.tolist().index("us-east-1")])
+    assert p.outages is not None
+    assert p.outages.state[1] == "spot in a zone of aws/us-east-1 is lost"
+    assert {q.kind: q.missing for q in p.limits.quotas} == {"spot": (0, 10 // zones), "on_demand": ()}
+
+
+def test_spot_of_some_nodes_in_all_regions_at_once() -> None:
+    """One state in which the pattern's pools are gone everywhere."""
+    everything = problem(chat(max_spot_share=1.0))
+    name = str(everything.shapes.node[everything.pool_shape[everything.candidates.pool[0]]])
+    p = problem(chat(max_spot_share=1.0), outages=(outage("*", lost="spot", node=name[:2] + "*", together=True),))
+    out = p.outages
+    assert out is not None
+    assert out.spot is not None
+    assert len(out.state) == 2
+    hit = np.array([str(node).startswith(name[:2]) for node in p.shapes.node[p.pool_shape]])
+    assert hit.any()
+    gone = (out.spot[:, p.blocks.scenario == 1] == 0).all(axis=1)
+    on_spot = np.isin(np.arange(len(hit)), p.candidates.pool[p.candidates.market == SPOT])
+    assert (gone[on_spot] == hit[on_spot]).all()
+
+
+def test_two_regions_at_once() -> None:
+    """One state, and a name that names both."""
+    first, second, *_ = sorted(
+        "/".join(x) for x in zip(*(getattr(problem(chat()).sites, n) for n in SITE), strict=True)
+    )
+    p = problem(chat(), outages=(outage(second, also=(first,)),))
+    out = p.outages
+    assert out is not None
+    assert out.state == ("", f"{first} and {second} is lost")
+    lost = (out.up == 0).any(axis=1)
+    assert [f"{a}/{b}" for a, b in zip(p.sites.provider[lost], p.sites.region[lost], strict=True)] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"lost": "spot", "node": "zz*"}, "no node there with a candidate on spot is named 'zz[*]'"),
+        ({"node": "p5*"}, "only spot markets are lost by node"),
+        ({"lost": "rack"}, "kind of loss"),
+        ({"response": "pray"}, "response"),
+        ({"also": ("mars",)}, "no region that can be lost is named 'mars'"),
+    ],
+)
+def test_losses_that_are_none(fields: dict[str, Any], message: str) -> None:
+    """Named, with what to do."""
+    with pytest.raises(InputError, match=message):
+        problem(chat(max_spot_share=1.0), outages=(outage(**fields),))
+
+
+def test_hours_with_something_lost_beside_the_same_hours_without() -> None:
+    """Every hour of the calendar is in a pair, and blocks in which nothing new can be had go with one each."""
+    growing = chat(traffic=(Traffic(origin="paris", requests_per_hour=40_000, growth_per_month=0.03),))
+    for response in ("buy", "hold"):
+        p = problem(growing, run(), outages=(outage(min_served=0.5, response=response),))
+        out, calendar = p.outages, p.blocks.calendar
+        assert out is not None
+        assert out.holding == (response == "hold")
+        rows: dict[tuple[str, str, int], dict[int, set[int]]] = {}
+        keys = (calendar[name].tolist() for name in ("period", "day", "hour_utc", "scenario", "block"))
+        for period, day, hour, scenario, block in zip(*keys, strict=True):
+            rows.setdefault((period, day, hour), {}).setdefault(scenario, set()).add(block)
+        pairs = set(map(tuple, out.calm.T.tolist()))
+        assert {a for a, _ in pairs} == set(np.flatnonzero(p.blocks.scenario == 1).tolist())
+        assert pairs <= {(a, b) for hour in rows.values() for a in hour[1] for b in hour[0]}
+        flat = problem(growing, outages=(outage(min_served=0.0, response=response),)).outages  # asks for nothing
+        assert flat is not None
+        each = np.bincount(flat.calm[0])
+        assert (each[each > 0].max() == 1) == (response == "hold")
+
+
+@pytest.mark.parametrize("shared", [Fraction(0), Fraction(1, 2), Fraction(1)])
+def test_shocks_leave_each_region_its_own_probability(shared: Fraction) -> None:
+    """Summed over the sets it is in; all of them at once is at least as probable as the common shock."""
+    p = {"aws/us-east-1": Fraction(1, 10), "aws/eu-west-1": Fraction(1, 5), "gcp/us-east4": Fraction(1, 10)}
+    found = spot_losses(p, shared=shared)
+    sets = {frozenset((o.region, *o.also)): Fraction(o.probability) for o in found}
+    for region, chance in p.items():
+        assert sum(x for gone, x in sets.items() if region in gone) == chance
+    assert sum(sets.values()) < 1
+    together = sets[frozenset(p)]
+    if shared == 0:
+        assert together == Fraction(1, 500)
+    assert together >= shared / 10
+
+
+def test_two_regions_by_hand() -> None:
+    """Each gone with a tenth, half of it common: c = 1/20, q = 1 − 0.9 ÷ 0.95 = 1/19; with equal ones and no own, c."""
+    found = spot_losses({"a": 0.1, "b": 0.1}, shared=0.5)
+    both = Fraction(1, 20) + Fraction(19, 20) * Fraction(1, 19) ** 2
+    assert {(o.region, *o.also): o.probability for o in found} == {
+        ("a",): Fraction(1, 10) - both, ("b",): Fraction(1, 10) - both, ("a", "b"): both
+    }  # fmt: skip
+    assert [(o.region, *o.also) for o in spot_losses({"a": 0.1, "b": 0.1}, shared=1)] == [("a", "b")]
+
+
+@pytest.mark.parametrize("p", [{}, {"a": 1.0}, {"a": -0.1}, {f"r{i}": 0.1 for i in range(9)}])
+def test_shocks_that_are_none(p: dict[str, float]) -> None:
+    """No region, a certain loss, a probability below zero, too many sets."""
+    with pytest.raises(InputError):
+        spot_losses(p)
