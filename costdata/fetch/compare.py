@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ..refreshed import Cells
+    from ..schema import Node
     from .rows import Price
 
+ODD_TIMES = int(check.OUTLIER)
 JUMP = 3  # times the price in force, or a third of it: held back
 MOST_GONE = 1 / 3  # of the rows in force: more than that is a source that is ill
 STANDS_DAYS = 30  # what a provider's own list said so recently stands against catalogues that others compile
@@ -136,12 +139,29 @@ def lose(made: Compared, keys: Iterable[Key], force: Mapping[Key, Cells]) -> Non
             made.same.remove(key)
 
 
-def odd(rows: Mapping[Key, Cells], nodes: Mapping[tuple[str, str], object], day: date) -> list[Key]:
-    """Of all the rows of a day those a hundred times off the median of their accelerator."""
-    keys = list(rows)
-    offers = packaged.offers([(key[0], rows[key]) for key in keys], day)
-    found = check.outliers(offers, nodes, packaged.accelerators())  # type: ignore[arg-type]
-    return [keys[i] for i in np.flatnonzero(found).tolist()]
+def odd(added: Iterable[Change], force: Mapping[Key, Cells], nodes: Mapping[tuple[str, str], Node]) -> list[Key]:
+    """New offers a hundred times off the median of the offers in force of their accelerator, per accelerator.
+
+    The median is that of their kind; where there is none of it in force, that of on demand.
+    """
+    found, groups = [], dict[tuple[str, str], list[Decimal]]()
+    for key, row in force.items() if added else ():
+        groups.setdefault(_group(key, nodes), []).append(_each(cost(row), key, nodes))
+    for change in added:
+        name, kind = _group(change.key, nodes)
+        known = groups.get((name, kind)) or groups.get((name, "on_demand"))
+        each = _each(change.after, change.key, nodes)
+        if name and known and not median(known) / ODD_TIMES <= each <= median(known) * ODD_TIMES:
+            found.append(change.key)
+    return found
+
+
+def _group(key: Key, nodes: Mapping[tuple[str, str], Node]) -> tuple[str, str]:
+    return nodes[key[0], key[2]].accelerator, packaged.options()[key[3]].kind
+
+
+def _each(usd: Decimal | None, key: Key, nodes: Mapping[tuple[str, str], Node]) -> Decimal:
+    return (usd or Decimal(0)) / max(1, nodes[key[0], key[2]].accelerators)
 
 
 def without_market(rows: Mapping[Key, Cells]) -> list[Key]:
@@ -195,8 +215,7 @@ def _row(price: Price, before: Cells | None, rules: Rules) -> Cells:
     kind = packaged.options()[price.option].kind
     zones = str(price.zones) if price.zones else before[ZONES] if before else _zones(price.provider, price.region)
     often = price.interruptions_per_month
-    prior = str(packaged.settings(price.provider)["spot_interruptions_per_month"]) if kind == "spot" else "0"
-    taken = plain(often) if often is not None else before[OFTEN] if before else prior
+    taken = plain(often) if often is not None else before[OFTEN] if before else _prior(price.provider, kind)
     usd, upfront = plain(_micro(price.usd_per_hour)), plain(_micro(price.upfront_usd))
     day = rules.day.isoformat()
     return [price.region, price.node, price.option, usd, zones, taken, day, rules.title, upfront, day, rules.title]
@@ -205,6 +224,10 @@ def _row(price: Price, before: Cells | None, rules: Rules) -> Cells:
 def _zones(provider: str, region: str) -> str:
     found = packaged.regions(provider).get((provider, region))
     return str(found.zones) if found else "1"
+
+
+def _prior(provider: str, kind: str) -> str:
+    return str(packaged.settings(provider)["spot_interruptions_per_month"]) if kind == "spot" else "0"
 
 
 def _possible(row: Cells, key: Key) -> bool:

@@ -100,14 +100,12 @@ def _compare(
     ledger = Ledger()
     prices = list(what.fetch(client, Known.of(what.providers), ledger))
     _account(ledger, prices, report)
-    everywhere = {who: dated.prices(who, None, base) for who in packaged.providers()}
-    force = {(who, row[0], row[1], row[2]): row for who, rows in everywhere.items() for row in rows}
-    mine = {key: row for key, row in force.items() if key[0] in what.providers}
+    mine = _in_force(what.providers, base)
     _in_time(mine, what, base, how.day)
     reviewed = _reviewed(how.folder / store.REVIEW / f"{what.name}.csv") if how.accept_outliers else {}
     rules = Rules(title=what.title, own=what.own, owners=_owners(), day=how.day, reviewed=reviewed)
     made = report.compared = compare.compared(prices, mine, rules)
-    _hold_back(made, force, rules)
+    _hold_back(made, mine, base, rules)
     there = (p.key for p in prices if p.key not in {c.key for c in made.held if c.reason == compare.NO_MARKET})
     made.gone, scope = compare.vanished(mine, there, ledger.covered, rules)
     if made.prices != len(prices):
@@ -128,15 +126,19 @@ def _account(ledger: Ledger, prices: list[Price], report: Report) -> None:
         raise FetchError("no price came", mend="try again later; the prices in force are as they were")
 
 
-def _hold_back(made: Compared, force: Mapping[Key, Cells], rules: Rules) -> None:
-    """Hold back what is odd beside everything else as it would be."""
-    after = {**force, **made.rows}
-    compare.hold(made, compare.odd(after, Known.of(packaged.providers()).nodes, rules.day), compare.ODD, force, rules)
-    after = {**force, **made.rows}
-    mine = {(who, region, node) for who, region, node, _ in made.rows}
-    near = {key: row for key, row in after.items() if key[:3] in mine}
-    lost = [key for key in compare.without_market(near) if key in made.rows]
-    compare.lose(made, lost, force)
+def _in_force(providers: Iterable[str], base: Refreshed | None) -> dict[Key, Cells]:
+    listed = {who: dated.prices(who, None, base) for who in providers}
+    return {(who, row[0], row[1], row[2]): row for who, rows in listed.items() for row in rows}
+
+
+def _hold_back(made: Compared, mine: Mapping[Key, Cells], base: Refreshed | None, rules: Rules) -> None:
+    """Hold back what is odd beside everything there is; take out what has no market beside what would be in force."""
+    if made.added:
+        everyone = packaged.providers()
+        strange = compare.odd(made.added, _in_force(everyone, base), Known.of(everyone).nodes)
+        compare.hold(made, strange, compare.ODD, mine, rules)
+    lost = [key for key in compare.without_market({**mine, **made.rows}) if key in made.rows]
+    compare.lose(made, lost, mine)
 
 
 def _in_time(mine: Mapping[Key, Cells], what: Source, base: Refreshed | None, day: date) -> None:
