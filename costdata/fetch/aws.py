@@ -1,8 +1,9 @@
 """AWS: the price list with its reservations, savings plans, spot prices of each zone, and the spot advisor.
 
 The list, the savings plans and spot prices are asked for with the user's credentials, which must be allowed
-`pricing:GetProducts`, `savingsplans:DescribeSavingsPlansOfferingRates`, `ec2:DescribeRegions` and
-`ec2:DescribeSpotPriceHistory`; the advisor is a public file. Linux on shared hardware, without software in the price.
+`pricing:GetProducts`, `savingsplans:DescribeSavingsPlansOfferingRates`, and of EC2 `DescribeRegions`,
+`DescribeInstanceTypeOfferings` and `DescribeSpotPriceHistory`; the advisor is a public file. Linux on shared hardware,
+without software in the price, where EC2 offers the shape: the list has prices where there is nothing to buy.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import packaged
 from ..build.aws import BUCKETS, NO_MARKET
 from .aws_calls import CallError, Calls
 from .errors import FetchError
@@ -70,6 +72,53 @@ class Advice(NamedTuple):
     bucket: object
 
 
+class Offered:
+    """Where shapes are offered, in how many zones: as EC2 says in regions of the account, else as the tables do."""
+
+    def __init__(self, calls: Calls, nodes: list[str], known: Known, ledger: Ledger) -> None:
+        """Ask each region that the account sees; the others are noted."""
+        self.known, self.wanted = known, [name for name in REGIONS if (AWS, name) in known.regions]
+        self.zones: dict[Pair, int] = defaultdict(int)
+        self.asked: list[str] = []
+        enabled = {r["RegionName"] for page in calls.pages("ec2", "describe_regions") for r in page["Regions"]}
+        for region in self.wanted:
+            if region in enabled and self._ask(calls, region, nodes):
+                self.asked.append(region)
+            else:
+                ledger.note("region not enabled", region)
+        listed = {(row[0], row[1]) for row in packaged.prices(AWS, None) if row[2] == "on_demand"}
+        self.listed = {pair for pair in listed if pair[0] not in self.asked}
+
+    def _ask(self, calls: Calls, region: str, nodes: list[str]) -> bool:
+        filters = [{"Name": "instance-type", "Values": nodes}]
+        asked = {"LocationType": "availability-zone", "Filters": filters}
+        try:
+            for page in calls.pages("ec2", "describe_instance_type_offerings", region, **asked):
+                for row in page["InstanceTypeOfferings"]:
+                    self.zones[_region(row["Location"]), row["InstanceType"]] += 1
+        except CallError as error:
+            if error.code in NOT_ENABLED:
+                return False
+            raise
+        return True
+
+    def wanting(self, region: str, node: str) -> str:
+        """Why a price of this is no offer, "" if it is one."""
+        if why := self.known.wanting(AWS, region, node):
+            return why
+        pair = region, node
+        return "" if pair in self.zones or pair in self.listed else "listed but not offered in the region"
+
+    def count(self, region: str, node: str) -> int | None:
+        """Zones, None where EC2 was not asked."""
+        return self.zones.get((region, node))
+
+
+def _region(zone: str) -> str:
+    """The region of a zone; a local zone is a region of its own."""
+    return zone[:-1] if zone[-1:].isalpha() else zone
+
+
 def fetch(client: Client, known: Known, ledger: Ledger) -> Iterator[Price]:
     """Everything, with the credentials that boto3 finds."""
     return prices(client, known, ledger, Calls(client))
@@ -84,24 +133,25 @@ def prices(client: Client, known: Known, ledger: Ledger, calls: Calls) -> Iterat
     nodes = sorted(node for who, node in known.nodes if who == AWS)
     on_demand: dict[Pair, Decimal] = {}
     try:
-        for price in _listed(calls, nodes, known, ledger):
+        offered = Offered(calls, nodes, known, ledger)
+        for price in _listed(calls, nodes, offered, ledger):
             if price.option == "on_demand":
                 on_demand[price.region, price.node] = price.usd_per_hour
             yield price
-        yield from _plans(calls, nodes, known, ledger)
-        yield from _spot(calls, nodes, known, ledger, on_demand, _advice(client, ledger))
+        yield from _plans(calls, nodes, offered, ledger)
+        yield from _spot(calls, nodes, offered, ledger, on_demand, _advice(client, ledger))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise FetchError(f"an answer of another form ({type(error).__name__})", where=AWS, mend="report this") from None
 
 
-def _listed(calls: Calls, nodes: list[str], known: Known, ledger: Ledger) -> Iterator[Price]:
+def _listed(calls: Calls, nodes: list[str], offered: Offered, ledger: Ledger) -> Iterator[Price]:
     for node in nodes:
         wanted = {"instanceType": node, **{name: value for name, (value, _) in LIST_IS.items()}}
         filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in wanted.items()]
         for page in calls.pages("pricing", "get_products", ServiceCode="AmazonEC2", Filters=filters, MaxResults=100):
             terms = (term for text in page["PriceList"] for term in _terms(json.loads(text)))
             for raw in ledger.rows(terms):
-                if price := _of_term(raw, known, ledger):
+                if price := _of_term(raw, offered, ledger):
                     yield price
     ledger.cover(AWS, "on_demand", *RESERVED)
 
@@ -112,14 +162,14 @@ def _terms(product: dict[str, Any]) -> Iterator[Term]:
     yield from found or [Term(attributes, "", {})]
 
 
-def _of_term(raw: Raw, known: Known, ledger: Ledger) -> Price | None:
+def _of_term(raw: Raw, offered: Offered, ledger: Ledger) -> Price | None:
     row: Term = raw.value
     region, node = row.attributes.get("regionCode", ""), row.attributes.get("instanceType", "")
-    why = _other(row.attributes, LIST_IS) or known.wanting(AWS, region, node)
+    why = _other(row.attributes, LIST_IS) or offered.wanting(region, node)
     if not why and row.attributes.get("marketoption", "OnDemand") != "OnDemand":
         why = "capacity block"
     option = "on_demand" if row.kind == "OnDemand" else _reservation(row.term) if row.kind == "Reserved" else ""
-    if not why and not known.sells(AWS, option):
+    if not why and not offered.known.sells(AWS, option):
         why = "unknown term"
     hourly, upfront = (None, None) if why else _dollars(row.term)
     if hourly is None or upfront is None:
@@ -130,7 +180,12 @@ def _of_term(raw: Raw, known: Known, ledger: Ledger) -> Price | None:
         ledger.drop(why, f"{region}/{node}", raw)
         return None
     ledger.keep(raw)
-    return Price(provider=AWS, region=region, node=node, option=option, usd_per_hour=hourly, upfront_usd=upfront)
+    return Price(**_what(offered, region, node, option), usd_per_hour=hourly, upfront_usd=upfront)
+
+
+def _what(offered: Offered, region: str, node: str, option: str) -> dict[str, Any]:
+    zones = offered.count(region, node)
+    return {"provider": AWS, "region": region, "node": node, "option": option, "zones": zones}
 
 
 def _other(values: Mapping[str, str], wanted: Mapping[str, tuple[str, str]]) -> str:
@@ -171,7 +226,7 @@ def _fits(option: str, hourly: Decimal, upfront: Decimal) -> bool:
     return hourly > 0 and (upfront > 0 if option.endswith("_partial_upfront") else upfront == 0)
 
 
-def _plans(calls: Calls, nodes: list[str], known: Known, ledger: Ledger) -> Iterator[Price]:
+def _plans(calls: Calls, nodes: list[str], offered: Offered, ledger: Ledger) -> Iterator[Price]:
     """Rates of savings plans: what counts against the dollars committed, whatever is paid at once."""
     for at in range(0, len(nodes), SHAPES_AT_ONCE):
         wanted = {
@@ -189,12 +244,12 @@ def _plans(calls: Calls, nodes: list[str], known: Known, ledger: Ledger) -> Iter
             maxResults=1000,
         )
         for raw in ledger.rows(rate for page in pages for rate in page["searchResults"]):
-            if price := _of_plan(raw, known, ledger):
+            if price := _of_plan(raw, offered, ledger):
                 yield price
     ledger.cover(AWS, *SAVINGS)
 
 
-def _of_plan(raw: Raw, known: Known, ledger: Ledger) -> Price | None:
+def _of_plan(raw: Raw, offered: Offered, ledger: Ledger) -> Price | None:
     rate, offering = raw.value, raw.value["savingsPlanOffering"]
     about = {pair["name"]: pair["value"] for pair in rate["properties"]}
     region, node = about.get("region", ""), about.get("instanceType", "")
@@ -202,10 +257,10 @@ def _of_plan(raw: Raw, known: Known, ledger: Ledger) -> Price | None:
     payment = PAYMENTS.get(offering["paymentOption"])
     option = "" if None in parts or payment is None else f"{parts[0]}_{parts[1]}{payment}"
     usd = _decimal(rate["rate"])
-    why = _other(about, PLAN_IS) or known.wanting(AWS, region, node)
+    why = _other(about, PLAN_IS) or offered.wanting(region, node)
     if not why and "BoxUsage:" not in rate["usageType"]:
         why = "capacity reservation"
-    if not why and not known.sells(AWS, option):
+    if not why and not offered.known.sells(AWS, option):
         why = "unknown term"
     if not why and (rate["unit"] != "Hrs" or offering["currency"] != "USD" or usd <= 0):
         why = "no price in dollars"
@@ -213,7 +268,7 @@ def _of_plan(raw: Raw, known: Known, ledger: Ledger) -> Price | None:
         ledger.drop(why, f"{region}/{node}", raw)
         return None
     ledger.keep(raw)
-    return Price(provider=AWS, region=region, node=node, option=option, usd_per_hour=usd)
+    return Price(**_what(offered, region, node, option), usd_per_hour=usd)
 
 
 def _advice(client: Client, ledger: Ledger) -> list[Raw]:
@@ -228,39 +283,33 @@ def _advice(client: Client, ledger: Ledger) -> list[Raw]:
 
 
 def _spot(
-    calls: Calls, nodes: list[str], known: Known, ledger: Ledger, on_demand: Mapping[Pair, Decimal], advice: list[Raw]
+    calls: Calls,
+    nodes: list[str],
+    offered: Offered,
+    ledger: Ledger,
+    on_demand: Mapping[Pair, Decimal],
+    advice: list[Raw],
 ) -> Iterator[Price]:
-    often = {(row.region, row.node): (raw, BUCKETS[row.bucket]) for raw, row in _advised(advice, known, ledger)}
-    wanted = [name for name in REGIONS if (AWS, name) in known.regions]
-    enabled = {r["RegionName"] for page in calls.pages("ec2", "describe_regions") for r in page["Regions"]}
-    asked = [name for name in wanted if name in enabled]
-    for region in list(asked):
-        try:
-            found = _newest(calls, region, nodes, known, ledger)
-        except CallError as error:
-            if error.code not in NOT_ENABLED:
-                raise
-            asked.remove(region)
-            continue
-        for pair, raws in sorted(found.items()):
+    """Spot is read to the end where the account sees every region."""
+    often = {(row.region, row.node): (raw, BUCKETS[row.bucket]) for raw, row in _advised(advice, offered, ledger)}
+    for region in offered.asked:
+        for pair, raws in sorted(_newest(calls, region, nodes, offered, ledger).items()):
             if price := _of_zones(pair, raws, on_demand.get(pair), ledger):
                 raw, share = often.pop(pair, (None, None))
                 if raw is not None:
                     ledger.keep(raw)
                 yield Price(**price, interruptions_per_month=share)
-    for region in [name for name in wanted if name not in asked]:
-        ledger.note("region not enabled", region)
-    if asked == wanted:
-        ledger.cover(AWS, "spot")
     for (region, node), (raw, _) in often.items():
         ledger.drop("no spot price", f"{region}/{node}", raw)
+    if offered.asked == offered.wanted:
+        ledger.cover(AWS, "spot")
 
 
-def _advised(advice: list[Raw], known: Known, ledger: Ledger) -> Iterator[tuple[Raw, Any]]:
+def _advised(advice: list[Raw], offered: Offered, ledger: Ledger) -> Iterator[tuple[Raw, Any]]:
     """Rows of Linux shapes we know; the others are dropped."""
     for raw in advice:
         row: Advice = raw.value
-        why = "not linux" if row.system != "Linux" else known.wanting(AWS, row.region, row.node)
+        why = "not linux" if row.system != "Linux" else offered.known.wanting(AWS, row.region, row.node)
         if not why and row.bucket not in range(len(BUCKETS)):
             why = "unknown bucket"
         if why:
@@ -269,7 +318,7 @@ def _advised(advice: list[Raw], known: Known, ledger: Ledger) -> Iterator[tuple[
             yield raw, row
 
 
-def _newest(calls: Calls, region: str, nodes: list[str], known: Known, ledger: Ledger) -> dict[Pair, list[Raw]]:
+def _newest(calls: Calls, region: str, nodes: list[str], offered: Offered, ledger: Ledger) -> dict[Pair, list[Raw]]:
     """Of each shape the rows of its zones, the newest of each; a local zone is a region of its own."""
     pages = calls.pages(
         "ec2",
@@ -284,8 +333,8 @@ def _newest(calls: Calls, region: str, nodes: list[str], known: Known, ledger: L
     for raw in ledger.rows(row for page in pages for row in page["SpotPriceHistory"]):
         row = raw.value
         zone, node = row["AvailabilityZone"], row["InstanceType"]
-        at = zone[:-1] if zone[-1:].isalpha() else zone
-        why = known.wanting(AWS, at, node) if row["ProductDescription"] in LINUX else "not linux"
+        at = _region(zone)
+        why = offered.known.wanting(AWS, at, node) if row["ProductDescription"] in LINUX else "not linux"
         if why:
             ledger.drop(why, f"{at}/{node}", raw)
             continue

@@ -24,7 +24,7 @@ from .conftest import Answer, Asked, Player
 
 CANARY = "canary-Zk3v9Qx1"
 P5, G6, M7I = "p5.48xlarge", "g6.12xlarge", "m7i.xlarge"
-HERE, WEST, LOCAL = "us-east-1", "eu-west-1", "us-west-2-lax-1"
+HERE, WEST, LOCAL = "us-east-1", "eu-west-1", "us-east-1-atl-1"
 PLAIN = {"operatingSystem": "Linux", "tenancy": "Shared", "preInstalledSw": "NA", "capacitystatus": "Used"}
 DAY = "2026-11-2"
 ADVICE = {
@@ -147,6 +147,17 @@ ZONES = {  # zone, shape, price, second of the day
     HERE: [("us-east-1a", P5, "20.1", 1), ("us-east-1a", P5, "19.1", 0), ("us-east-1b", P5, "24.1", 2)],
     WEST: [("eu-west-1a", G6, "5.1", 1), ("eu-west-1b", G6, "1.5", 1), ("eu-west-1c", M7I, "0.05", 1)],
 }
+OFFERED = {  # zone, shape
+    HERE: [
+        ("us-east-1a", P5),
+        ("us-east-1b", P5),
+        ("us-east-1c", P5),
+        ("us-east-1d", P5),
+        ("us-east-1a", G6),
+        ("us-east-1a", M7I),
+    ],
+    WEST: [("eu-west-1a", G6), ("eu-west-1b", G6), ("eu-west-1c", M7I)],
+}
 MORE = {HERE: [("us-east-1c", P5, "55.039", 3), ("us-east-1d", P5, "22.1", 3), ("us-east-1f", "t3.nano", "0.01", 3)]}
 
 
@@ -175,6 +186,15 @@ def regions(*names: str) -> Answer:
     return xml("DescribeRegions", f"<regionInfo>{items}</regionInfo>")
 
 
+def offerings(pairs: list[tuple[str, str]]) -> Answer:
+    """An answer of DescribeInstanceTypeOfferings."""
+    items = "".join(
+        f"<item><instanceType>{node}</instanceType><locationType>availability-zone</locationType><location>{zone}</location></item>"
+        for zone, node in pairs
+    )
+    return xml("DescribeInstanceTypeOfferings", f"<instanceTypeOfferingSet>{items}</instanceTypeOfferingSet>")
+
+
 def recorded(asked: Asked) -> Answer:
     """All three APIs at one address, as boto3 asks them."""
     if asked.path == "/DescribeSavingsPlansOfferingRates":
@@ -187,10 +207,12 @@ def recorded(asked: Asked) -> Answer:
         pages, at = LISTED[fields["instanceType"]], int(wanted.get("NextToken", "0"))
         more = {"NextToken": str(at + 1)} if at + 1 < len(pages) else {}
         return Answer({"FormatVersion": "aws_v1", "PriceList": pages[at], **more})
+    region = asked.headers["Authorization"].split("/")[2]
     form = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
     if form["Action"] == "DescribeRegions":
         return regions(HERE, WEST, "us-east-2")
-    region = asked.headers["Authorization"].split("/")[2]
+    if form["Action"] == "DescribeInstanceTypeOfferings":
+        return offerings(OFFERED[region])
     return (
         spot_page(MORE[region]) if "NextToken" in form else spot_page(ZONES[region], "more" if region in MORE else "")
     )
@@ -236,11 +258,16 @@ def test_the_list_gives_on_demand_and_reservations(asking: Asking) -> None:
         (HERE, P5, "commit_1y_partial_upfront"): ("20.5", "180000"),
         (HERE, P5, "commit_3y_all_upfront"): ("0E-10", "650000"),
         (HERE, P5, "convertible_3y"): ("30.1", "0"),
-        (WEST, P5, "on_demand"): ("60.544", "0"),
         (LOCAL, P5, "on_demand"): ("66", "0"),
         (HERE, G6, "on_demand"): ("4.6", "0"),
         (WEST, G6, "on_demand"): ("5.1", "0"),
     }
+
+
+def test_zones_are_those_that_offer_the_shape(asking: Asking) -> None:
+    """As EC2 counts them; where it was not asked nothing is said."""
+    zones = {p.key[1:3]: p.zones for p in asking.prices() if p.option in {"on_demand", "compute_savings_1y"}}
+    assert zones == {(HERE, P5): 4, (LOCAL, P5): None, (HERE, G6): 1, (WEST, G6): 2}
 
 
 def test_rates_of_savings_plans_count_an_hour_whatever_is_paid_at_once(asking: Asking) -> None:
@@ -277,13 +304,14 @@ def test_every_row_is_kept_or_dropped_for_a_reason(asking: Asking) -> None:
         "unknown term": 2 + 1,  # five years, a product without terms; a plan of five years
         "not as its payment option says": 2,  # all at once and hourly; on demand for nothing
         "no price in dollars": 1,
+        "listed but not offered in the region": 1,
         "unknown bucket": 1,
         "no spot price": 1,
         "an older price of its zone": 1,
         "no market": 2,
         "no on-demand price to compare": 1,
     }
-    assert (asking.ledger.read, asking.ledger.kept) == (18 + 9 + 7 + 9, 9 + 3 + 2 + 4)
+    assert (asking.ledger.read, asking.ledger.kept) == (18 + 9 + 7 + 9, 8 + 3 + 2 + 4)
 
 
 def test_what_was_read_to_the_end_is_covered(asking: Asking) -> None:
@@ -302,7 +330,7 @@ def test_what_was_read_to_the_end_is_covered(asking: Asking) -> None:
 def test_a_region_that_refuses_is_left_out(asking: Asking) -> None:
     """As one that the account has not enabled does."""
     error = "<Response><Errors><Error><Code>AuthFailure</Code><Message>m</Message></Error></Errors></Response>"
-    refuses = lambda asked: b"SpotPriceHistory" in asked.body and WEST in asked.headers["Authorization"]  # noqa: E731
+    refuses = lambda asked: b"InstanceTypeOfferings" in asked.body and WEST in asked.headers["Authorization"]  # noqa: E731
     asking.instead(refuses, Answer(error, status=401))
     found = asking.prices()
     assert {p.region for p in found if p.option == "spot"} == {HERE}
@@ -374,13 +402,16 @@ def test_spot_prices_as_moto_has_them(player: Player, session: boto3.Session, kn
     """EC2's own form by another hand: one price for each zone that offers the shape."""
     calls, ledger = Calls(player.client(SOURCE), session), Ledger()
     on_demand = {(HERE, P5): Decimal("55.04"), (HERE, G6): Decimal("4.6"), (HERE, M7I): Decimal("0.2")}
-    found = list(aws._spot(calls, [P5, G6, M7I], known, ledger, on_demand, []))
+    shapes = [P5, G6, M7I]
+    places = aws.Offered(calls, shapes, known, ledger)
+    found = list(aws._spot(calls, shapes, places, ledger, on_demand, []))
     ledger.balanced()
     offered = session.client("ec2", region_name=HERE).describe_instance_type_offerings(
         LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": [P5, G6, M7I]}]
     )["InstanceTypeOfferings"]
     counts = {node: sum(o["InstanceType"] == node for o in offered) for node in (P5, G6, M7I)}
     assert {p.node: p.zones for p in found if p.region == HERE} == {n: c for n, c in counts.items() if c}
+    assert {node: places.count(HERE, node) for node in shapes} == {n: c or None for n, c in counts.items()}
     assert {p.usd_per_hour for p in found} == {Decimal("0.00001")}
     assert ledger.dropped.keys() <= {"no on-demand price to compare"}
 
