@@ -137,7 +137,7 @@ class Client:
             answer.close()
             if send is not None:
                 raise RefusedError("a redirect of what was sent", where=at.shown, mend="report this")
-            at = self.target(urljoin(f"https://{at.host}{at.path}", link))
+            at = self.target(_joined(at, link))
         raise FetchError("too many redirects", where=first.shown, mend="try again later")
 
     def target(self, url: str) -> Target:
@@ -179,6 +179,14 @@ class Client:
         self.requests += 1
         if at > now:
             self.sleep(at - now)
+
+
+def _joined(at: Target, link: str) -> str:
+    """Where a redirect leads."""
+    try:
+        return urljoin(f"https://{at.host}{at.path}", link)
+    except ValueError:
+        raise RefusedError("a redirect to no URL", where=at.shown, mend="report this") from None
 
 
 def _read(answer: BaseHTTPResponse, at: Target, most: int) -> bytes:
