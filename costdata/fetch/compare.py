@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import check, packaged
+from .. import check, mechanisms, packaged
 from ..dated import BY, SEEN, SINCE, UPFRONT, USD
 from .errors import FetchError
 
@@ -232,9 +232,10 @@ def _prior(provider: str, kind: str) -> str:
 
 def _possible(row: Cells, key: Key) -> bool:
     usd, upfront, about = Decimal(row[USD]), Decimal(row[UPFRONT]), packaged.options()[key[3]]
-    paid = about.payment in {"partial_upfront", "all_upfront"}
+    dollars = about.kind == "commitment" and mechanisms.mechanism(key[0], key[3]).unit != mechanisms.NODE
+    paid = about.payment in {"partial_upfront", "all_upfront"} and not dollars  # a rate counts an hour, however paid
     total = cost(row) or Decimal(0)
-    fits = (upfront > 0) == paid and (usd > 0 or about.payment == "all_upfront")
+    fits = (upfront > 0) == paid and (usd > 0 or (paid and about.payment == "all_upfront"))
     return fits and usd >= 0 and 0 < total * 1_000_000 <= check.DEAREST_MICRO_USD
 
 

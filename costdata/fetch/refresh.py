@@ -107,7 +107,8 @@ def _compare(
     made = report.compared = compare.compared(prices, mine, rules)
     _hold_back(made, mine, base, rules)
     there = (p.key for p in prices if p.key not in {c.key for c in made.held if c.reason == compare.NO_MARKET})
-    made.gone, scope = compare.vanished(mine, there, ledger.covered, rules)
+    listed = {key: row for key, row in mine.items() if (key[0], key[2]) not in ledger.elsewhere}
+    made.gone, scope = compare.vanished(listed, there, ledger.covered, rules)
     if made.prices != len(prices):
         raise FetchError(f"{len(prices)} prices, of which {made.prices} are accounted for", mend="report this")
     if len(made.gone) > compare.MOST_GONE * scope and not how.accept_gone:

@@ -58,6 +58,7 @@ class Ledger:
     examples: dict[str, list[str]] = field(default_factory=dict)
     unpriced: Counter[str] = field(default_factory=Counter)
     covered: set[tuple[str, str]] = field(default_factory=set)
+    elsewhere: set[tuple[str, str]] = field(default_factory=set)
 
     def rows(self, values: Iterable[Any]) -> Iterator[Raw]:
         """Count rows as they are read."""
@@ -85,6 +86,10 @@ class Ledger:
     def cover(self, provider: str, *options: str) -> None:
         """All there is of these options has been read to the end: what was not among it is gone."""
         self.covered |= {(provider, option) for option in options}
+
+    def leave(self, provider: str, node: str) -> None:
+        """A shape whose prices stand in another list: that it is not among these says nothing."""
+        self.elsewhere.add((provider, node))
 
     @property
     def read(self) -> int:
