@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,12 +16,16 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from costdata import packaged
+import costdata
+from costdata import packaged, refreshed
 from costdata.fetch import aws
 from costdata.fetch.aws import SOURCE, prices
 from costdata.fetch.aws_calls import Calls
 from costdata.fetch.errors import FetchError, RefusedError
+from costdata.fetch.refresh import Asked as Refreshing
+from costdata.fetch.refresh import refresh
 from costdata.fetch.rows import Known, Ledger, Price
+from costdata.history import histories
 
 from .conftest import Answer, Asked, Player
 
@@ -424,3 +431,32 @@ def test_regions_and_hosts_are_those_of_the_tables() -> None:
     assert all(host.endswith(".amazonaws.com") for host in SOURCE.hosts)
     assert set(SOURCE.options) <= set(packaged.options())
     assert all(Known.sells("aws", option) for option in SOURCE.options)
+
+
+def test_a_refresh_puts_reservations_and_savings_plans_in_force(
+    asking: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its day on; what is paid at once is in the catalogue as such, and the day before is as it was."""
+    before = costdata.load("2026-11-25").digest
+    source = replace(SOURCE, fetch=lambda client, _, ledger: prices(client, asking.known, ledger, asking.calls))
+    how = Refreshing(folder=tmp_path / "prices", day=date(2026, 11, 26), accept_gone=True)
+    report = refresh(source, asking.client, how)
+    assert (report.error, report.read) == ("", report.kept + sum(report.dropped.values()))
+    assert [(c.key[1:], c.reason) for c in report.compared.held] == []
+    monkeypatch.setenv(refreshed.VARIABLE, str(how.folder))
+    offers = costdata.load().where(provider="aws", region=HERE, node=P5).offers
+    found = {
+        option: (usd, upfront)
+        for option, usd, upfront in zip(
+            offers.option.tolist(), offers.micro_usd_per_hour.tolist(), offers.upfront_micro_usd.tolist(), strict=True
+        )
+    }
+    assert found["commit_1y_partial_upfront"] == (20_500_000, 180_000_000_000)
+    assert found["commit_3y_all_upfront"] == (0, 650_000_000_000)
+    assert found["compute_savings_3y_all_upfront"] == (30_270_000, 0)
+    assert found["spot"] == (22_100_000, 0)
+    assert costdata.load("2026-11-25").digest == before
+    (history,) = histories(provider="aws", region=HERE, node=P5, option="commit_3y_all_upfront")
+    assert history.micro_usd_per_hour.tolist() == [round(650_000_000_000 / 26_280)]
+    (gone,) = histories(provider="aws", region=HERE, node="g6.xlarge", option="on_demand")
+    assert (gone.days[-1].item(), int(gone.micro_usd_per_hour[-1])) == (how.day, 0)
