@@ -13,7 +13,7 @@ from ..errors import DataError, nearest, shown
 if TYPE_CHECKING:
     from .rows import Source
 
-NAMES = ("aws", "gcp", "azure")  # in the order of a refresh of all: providers' own lists first
+NAMES = ("aws", "gcp", "azure", "skypilot", "gpuhunt")  # in the order of a refresh of all: providers' own lists first
 
 
 def source(name: str) -> Source:
