@@ -4,7 +4,7 @@ The model is x_t = level + noise, the noise an AR(1) process. Its persistence φ
 (beyond three usual ones cut), so that the shifts looked for do not count as noise. PELT then minimises the sum of
 squares around the levels, in units of σ², plus `PENALTY · ln n · (1 + φ) / (1 − φ)` for each shift: the modified BIC
 of a shift in the mean (three parameters: place and size), times the long-run variance of the noise. Where noise
-persists (φ ≥ 0.4), a stretch of it looks like a level; there a shift must also be a jump, a move of more than
+persists (φ ≥ 0.6), a stretch of it looks like a level; there a shift must also be a jump, a move of more than
 √(2 ln n) usual ones, which is what the largest of n moves of noise alone comes to.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 60  # observations; with fewer the persistence of noise cannot be told
 PENALTY = 3.0
-PERSISTENT, MOST_PERSISTENT = 0.4, 0.8  # above the second, jumps alone decide
+PERSISTENT, MOST_PERSISTENT = 0.6, 0.8  # above the second, jumps alone decide
 SHORTEST = 3  # observations of a level
 USUAL_MOVES = 3.0
 MAD_TO_SD = 1.4826  # of normal noise
