@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
-from .. import dated, packaged, refreshed
+from .. import check, dated, packaged, refreshed
 from ..errors import DataError
 from . import NAMES, compare, source, store
 from .compare import Change, Compared, Key, Rules
@@ -86,17 +86,14 @@ def _refresh(what: Source, client: Client, how: Asked, report: Report) -> None:
         return
     with store.locked(how.folder):
         base = refreshed.current(how.folder)
-        tables = _compare(what, client, how, report, base)
+        made = _compare(what, client, how, report, base)
         store.put_by(how.folder, f"{what.name}.csv", _review(report))
-        store.commit(how.folder, base, tables, how.day.isoformat())
-        after = refreshed.current(how.folder)  # read back: what was written is what is in force
-        report.generation = after.number if after else None
+        store.commit(made)
+        report.generation = made.number
 
 
-def _compare(
-    what: Source, client: Client, how: Asked, report: Report, base: Refreshed | None
-) -> dict[str, tuple[list[Cells], list[Cells]]]:
-    """Ask, account, compare; the tables of each provider (now, past) as they are to be."""
+def _compare(what: Source, client: Client, how: Asked, report: Report, base: Refreshed | None) -> Refreshed:
+    """Ask, account, compare; the generation that is to be in force."""
     ledger = Ledger()
     prices = list(what.fetch(client, Known.of(what.providers), ledger))
     _account(ledger, prices, report)
@@ -114,7 +111,23 @@ def _compare(
     if len(made.gone) > compare.MOST_GONE * scope and not how.accept_gone:
         text = f"{len(made.gone)} of {scope} offers in force are not in it any more"
         raise FetchError(text, mend="look at the source; --accept-gone takes them out")
-    return {who: _table(who, made, base, rules) for who in what.providers}
+    tables = {who: _table(who, made, base, rules) for who in what.providers}
+    after = store.drawn_up(how.folder, base, tables, how.day.isoformat())
+    _sound(mine, made, after, what.providers)
+    return after
+
+
+def _sound(before: Mapping[Key, Cells], made: Compared, after: Refreshed, providers: tuple[str, ...]) -> None:
+    """What would be read is what was meant, and passes the guards that every table passes."""
+    meant = {**before, **made.rows}
+    for change in made.gone:
+        del meant[change.key]
+    found = _in_force(providers, after)
+    if {key: row[: dated.SEEN] for key, row in found.items()} != {key: r[: dated.SEEN] for key, r in meant.items()}:
+        raise FetchError("the tables would not say what was meant", mend="report this")
+    offers = packaged.offers([(key[0], row) for key, row in found.items()], date.max)
+    regions = {pair: region for who in providers for pair, region in packaged.regions(who).items()}
+    check.offers_are_sound(offers, Known.of(providers).nodes, regions)
 
 
 def _account(ledger: Ledger, prices: list[Price], report: Report) -> None:

@@ -48,28 +48,32 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def commit(
+def drawn_up(
     folder: Path, base: Refreshed | None, tables: Mapping[str, tuple[list[Cells], list[Cells]]], day: str
-) -> int:
-    """Put a generation in force: `base` with these providers' rows (now, past) in place of theirs. Its number.
-
-    Raises:
-        FetchError: it cannot be written; what was in force still is.
-    """
+) -> Refreshed:
+    """The next generation: `base` with these providers' rows (now, past) in place of theirs. Nothing is written."""
     texts = dict(base.texts) if base else {}
     days = dict(base.days) if base else {}
     for provider, (now, past) in tables.items():
         texts |= {f"{provider}.{NOW}.csv": written(NAMES, now), f"{provider}.{PAST}.csv": written(NAMES, past)}
         days[provider] = tuple(sorted({*days.get(provider, ()), day}))
-    number = max([base.number if base else 0, *_numbers(folder)]) + 1
+    return Refreshed(folder, max([base.number if base else 0, *_numbers(folder)]) + 1, texts, days)
+
+
+def commit(made: Refreshed) -> None:
+    """Put a generation in force.
+
+    Raises:
+        FetchError: it cannot be written; what was in force still is.
+    """
+    home = made.folder / GENERATIONS
     try:
-        digest = _generation(folder / GENERATIONS, number, texts, days)
-        replaced(folder / CURRENT, f"{number:06d} {digest}\n")  # from here on it is in force
+        digest = _generation(home, made.number, made.texts, made.days)
+        replaced(made.folder / CURRENT, f"{made.number:06d} {digest}\n")  # from here on it is in force
     except OSError as error:
-        shutil.rmtree(folder / GENERATIONS / f"{number:06d}{PARTIAL}", ignore_errors=True)
-        raise _unwritten(folder, error) from None
-    _prune(folder, number)
-    return number
+        shutil.rmtree(home / f"{made.number:06d}{PARTIAL}", ignore_errors=True)
+        raise _unwritten(made.folder, error) from None
+    _prune(made.folder, made.number)
 
 
 def put_by(folder: Path, name: str, text: str) -> None:

@@ -55,7 +55,7 @@ def refreshing(
     player: Player, folder: Path, listed: list[Row], day: date = DAY, *, of: Source = SOURCE, **how: bool
 ) -> Report:
     """One refresh from this list."""
-    player[HOST, "/prices"] = Answer(listed)  # type: ignore[arg-type]
+    player[HOST, "/prices"] = Answer(listed)
     return refresh(of, player.client(of), Asked(folder=folder, day=day, **how))
 
 

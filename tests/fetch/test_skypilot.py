@@ -14,7 +14,7 @@ from .conftest import Answer, Player
 
 AWS = """\
 InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region,AvailabilityZone,Arch
-p5.48xlarge,H100,8,192,2048,"{'Gpus': [{'Name': 'H100', 'Count': 8.0}], 'Total': 655360}",55.04,21.5,us-east-1,use1-az1,x86_64
+p5.48xlarge,H100,8,192,2048,"{'Gpus': [{'Name': 'H100', 'Count': 8.0}]}",55.04,21.5,us-east-1,use1-az1,x86_64
 p5.48xlarge,H100,8,192,2048,"{'Gpus': []}",55.04,24.25,us-east-1,use1-az2,x86_64
 p5.48xlarge,H100,8,192,2048,"{'Gpus': []}",55.04,55.04,us-east-1,use1-az3,x86_64
 p5.48xlarge,H100,8,192,2048,"{'Gpus': []}",55.04,,us-east-1,use1-az4,x86_64
