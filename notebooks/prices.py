@@ -23,6 +23,7 @@ from pathlib import Path
 import pandas as pd
 
 import costdata
+from costdata.history import histories, moved_together
 
 pd.set_option("display.width", 160)
 pd.set_option("display.max_columns", 20)
@@ -131,6 +132,24 @@ for day in days:
 history = pd.DataFrame(history).T[["on_demand", "spot"]]
 history["discount"] = 1 - history["spot"] / history["on_demand"]
 history.round(3)
+
+# %% [markdown]
+# `costdata.history` says how much each offer moved, and which offers moved together: changes of one day by one factor
+# are one announcement. Volatility is the standard deviation a year of a random walk that moves as much.
+
+# %%
+gcp_spot = histories(provider="gcp", region="asia-east1", option="spot")
+moved_most = pd.DataFrame(
+    [{"node": h.node, **h.volatility._asdict()} for h in gcp_spot if h.volatility.changes > 0]
+).set_index("node")[["observed_days", "changes", "per_year", "days_since_change"]]
+moved_most.sort_values("per_year", ascending=False).round(2)
+
+# %%
+listed = moved_together(histories(provider="gcp", option="on_demand"))
+together = pd.DataFrame(
+    [{"day": m.day, "factor": m.factor, "offers": len(m.keys), "nodes": len({k[2] for k in m.keys})} for m in listed]
+)
+together.groupby("day").agg(least=("factor", "min"), most=("factor", "max"), offers=("offers", "sum")).round(4)
 
 # %% [markdown]
 # ## How old the rows are

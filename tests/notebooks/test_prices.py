@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import costdata
 from .played import Played, play
 
 DAY = "2026-10-01"
+TAIWAN = ("asia-east1", "spot")
 GCP = Path(costdata.__file__).parent / "providers" / "gcp"
 FACTS = {
     "counts": "[len(catalog.offers), len(h100.offers), len(h100.nodes)]",
@@ -23,6 +26,8 @@ FACTS = {
     "spot": "[float(spot['discount'].min()), float(spot['discount'].max()), len(spot)]",
     "committed": "committed[['provider', 'region', 'node', 'option', 'discount']].values.tolist()",
     "history": "history['spot'].to_dict()",
+    "together": "{str(day): int(n) for day, n in together.groupby('day')['offers'].sum().items()}",
+    "moved_most": "moved_most['changes'].to_dict()",
     "ages": "ages['max'].to_dict()",
     "moved": "{'/'.join(k): v for k, v in moved.items()}",
     "mine": "mine.drop(columns='less, %').T.to_dict()",
@@ -100,6 +105,22 @@ def test_history_is_the_newest_row_not_later_than_the_day(prices: Played) -> Non
     for day, usd in shown.items():
         assert usd == pytest.approx(max(r for r in rows if r[0] <= date.fromisoformat(day))[1] / 8, abs=1e-6)
     assert shown["2025-06-01"] > 3 * shown["2025-12-01"]  # list prices of spot fell to a quarter in June 2025
+
+
+def test_moves_are_counted_row_by_row(prices: Played) -> None:
+    """Changes of Taiwan's spot prices, and of all prices on demand by day, from consecutive dated rows."""
+    dated: dict[tuple[str, str, str], list[tuple[str, float]]] = {}
+    for name in ("history.csv", "prices.csv"):
+        with (GCP / name).open(encoding="utf-8", newline="") as file:
+            for r in csv.DictReader(file):
+                row = (r["valid_from"], float(r["usd_per_hour"]))
+                dated.setdefault((r["region"], r["node"], r["option"]), []).append(row)
+    steps = {key: [b[0] for a, b in pairwise(sorted(rows)) if a[1] != b[1]] for key, rows in dated.items()}
+    spot = {node: len(days) for (region, node, option), days in steps.items() if (region, option) == TAIWAN and days}
+    assert prices.facts["moved_most"] == spot
+    days = Counter(day for (_, _, option), found in steps.items() if option == "on_demand" for day in found)
+    assert prices.facts["together"] == days
+    assert days["2024-05-21"] == 36
 
 
 def test_ages_and_the_oldest_price(prices: Played, catalog: costdata.Catalog) -> None:
