@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote, unquote, urlsplit
 
 NAMED = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|SIGNATURE", re.IGNORECASE)
@@ -27,6 +29,17 @@ class Redactor:
         for secret in self._known:
             text = text.replace(secret, STARS)
         return text
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep libraries from writing requests, headers and all, into a log of debugging."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.DEBUG))
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _of_proxies() -> Iterable[str]:

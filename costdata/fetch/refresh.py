@@ -14,7 +14,7 @@ from ..errors import DataError
 from . import NAMES, compare, source, store
 from .compare import Change, Compared, Key, Rules
 from .errors import FetchError
-from .redact import Redactor
+from .redact import Redactor, quiet
 from .rows import Known, Ledger, Price, Source
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def refresh(what: Source, client: Client, how: Asked) -> Report:
     """
     report = Report(source=what.name, title=what.title, day=how.day)
     try:
-        _refresh(what, client, how, report)
+        with quiet():
+            _refresh(what, client, how, report)
     except DataError as error:
         report.error, report.where, report.mend = error.message, error.where or what.name, error.mend
     except Exception as error:  # noqa: BLE001 (an importer met what it does not know; its text may hold anything)
