@@ -1,0 +1,1 @@
+"""Policies for spot capacity, replayed over what markets really had."""
