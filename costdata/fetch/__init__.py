@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .rows import Source
 
 NAMES = ("aws", "gcp", "azure", "skypilot", "gpuhunt")  # in the order of a refresh of all: providers' own lists first
+BY_NAME = ("aws-list",)  # read in no refresh of all: gigabytes
 
 
 def source(name: str) -> Source:
@@ -22,7 +23,7 @@ def source(name: str) -> Source:
     Raises:
         DataError: there is none of this name.
     """
-    if name not in NAMES:
-        raise DataError(f"unknown source {shown(name)}", where="refresh", mend=nearest(name, NAMES))
-    made: Source = import_module(f".{name}", __name__).SOURCE
+    if name not in {*NAMES, *BY_NAME}:
+        raise DataError(f"unknown source {shown(name)}", where="refresh", mend=nearest(name, (*NAMES, *BY_NAME)))
+    made: Source = import_module(f".{name.replace('-', '_')}", __name__).SOURCE
     return made

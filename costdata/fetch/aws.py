@@ -73,23 +73,26 @@ class Advice(NamedTuple):
 
 
 class Offered:
-    """Where shapes are offered, in how many zones: as EC2 says in regions of the account, else as the tables do."""
+    """Where shapes are offered, in how many zones: as EC2 says where it is asked, else as the tables do."""
 
-    def __init__(self, calls: Calls, nodes: list[str], known: Known, ledger: Ledger) -> None:
-        """Ask each region that the account sees; the others are noted."""
+    def __init__(self, known: Known) -> None:
+        """By the tables alone."""
         self.known, self.wanted = known, [name for name in REGIONS if (AWS, name) in known.regions]
+        self.listed = {(row[0], row[1]) for row in packaged.prices(AWS, None) if row[2] == "on_demand"}
         self.zones: dict[Pair, int] = defaultdict(int)
         self.asked: list[str] = []
+
+    def ask(self, calls: Calls, nodes: list[str], ledger: Ledger) -> None:
+        """Ask each region that the account sees; the others are noted."""
         enabled = {r["RegionName"] for page in calls.pages("ec2", "describe_regions") for r in page["Regions"]}
         for region in self.wanted:
-            if region in enabled and self._ask(calls, region, nodes):
+            if region in enabled and self._told(calls, region, nodes):
                 self.asked.append(region)
             else:
                 ledger.note("region not enabled", region)
-        listed = {(row[0], row[1]) for row in packaged.prices(AWS, None) if row[2] == "on_demand"}
-        self.listed = {pair for pair in listed if pair[0] not in self.asked}
+        self.listed = {pair for pair in self.listed if pair[0] not in self.asked}
 
-    def _ask(self, calls: Calls, region: str, nodes: list[str]) -> bool:
+    def _told(self, calls: Calls, region: str, nodes: list[str]) -> bool:
         filters = [{"Name": "instance-type", "Values": nodes}]
         asked = {"LocationType": "availability-zone", "Filters": filters}
         try:
@@ -133,7 +136,8 @@ def prices(client: Client, known: Known, ledger: Ledger, calls: Calls) -> Iterat
     nodes = sorted(node for who, node in known.nodes if who == AWS)
     on_demand: dict[Pair, Decimal] = {}
     try:
-        offered = Offered(calls, nodes, known, ledger)
+        offered = Offered(known)
+        offered.ask(calls, nodes, ledger)
         for price in _listed(calls, nodes, offered, ledger):
             if price.option == "on_demand":
                 on_demand[price.region, price.node] = price.usd_per_hour
@@ -151,7 +155,7 @@ def _listed(calls: Calls, nodes: list[str], offered: Offered, ledger: Ledger) ->
         for page in calls.pages("pricing", "get_products", ServiceCode="AmazonEC2", Filters=filters, MaxResults=100):
             terms = (term for text in page["PriceList"] for term in _terms(json.loads(text)))
             for raw in ledger.rows(terms):
-                if price := _of_term(raw, offered, ledger):
+                if price := of_term(raw.value, (raw,), offered, ledger):
                     yield price
     ledger.cover(AWS, "on_demand", *RESERVED)
 
@@ -162,10 +166,10 @@ def _terms(product: dict[str, Any]) -> Iterator[Term]:
     yield from found or [Term(attributes, "", {})]
 
 
-def _of_term(raw: Raw, offered: Offered, ledger: Ledger) -> Price | None:
-    row: Term = raw.value
+def of_term(row: Term, raws: tuple[Raw, ...], offered: Offered, ledger: Ledger) -> Price | None:
+    """The price that a product has under a term, if it is one of ours; the rows it stands in are accounted for."""
     region, node = row.attributes.get("regionCode", ""), row.attributes.get("instanceType", "")
-    why = _other(row.attributes, LIST_IS) or offered.wanting(region, node)
+    why = other(row.attributes, LIST_IS) or offered.wanting(region, node)
     if not why and row.attributes.get("marketoption", "OnDemand") != "OnDemand":
         why = "capacity block"
     option = "on_demand" if row.kind == "OnDemand" else _reservation(row.term) if row.kind == "Reserved" else ""
@@ -177,9 +181,9 @@ def _of_term(raw: Raw, offered: Offered, ledger: Ledger) -> Price | None:
     elif not _fits(option, hourly, upfront):
         why = "not as its payment option says"
     if why or hourly is None or upfront is None:
-        ledger.drop(why, f"{region}/{node}", raw)
+        ledger.drop(why, f"{region}/{node}", *raws)
         return None
-    ledger.keep(raw)
+    ledger.keep(*raws)
     return Price(**_what(offered, region, node, option), usd_per_hour=hourly, upfront_usd=upfront)
 
 
@@ -188,7 +192,7 @@ def _what(offered: Offered, region: str, node: str, option: str) -> dict[str, An
     return {"provider": AWS, "region": region, "node": node, "option": option, "zones": zones}
 
 
-def _other(values: Mapping[str, str], wanted: Mapping[str, tuple[str, str]]) -> str:
+def other(values: Mapping[str, str], wanted: Mapping[str, tuple[str, str]]) -> str:
     """Why a row is not of a plain Linux node; "" if it is."""
     return next((why for name, (value, why) in wanted.items() if values.get(name) != value), "")
 
@@ -257,7 +261,7 @@ def _of_plan(raw: Raw, offered: Offered, ledger: Ledger) -> Price | None:
     payment = PAYMENTS.get(offering["paymentOption"])
     option = "" if None in parts or payment is None else f"{parts[0]}_{parts[1]}{payment}"
     usd = _decimal(rate["rate"])
-    why = _other(about, PLAN_IS) or offered.wanting(region, node)
+    why = other(about, PLAN_IS) or offered.wanting(region, node)
     if not why and "BoxUsage:" not in rate["usageType"]:
         why = "capacity reservation"
     if not why and not offered.known.sells(AWS, option):

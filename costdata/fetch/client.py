@@ -24,7 +24,7 @@ AGAIN = frozenset({429, 500, 502, 503, 504})
 MOVED = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 3
 LONGEST_WAIT_S = 60.0  # whatever Retry-After asks for
-LONGEST_ANSWER_S = 300.0
+LONGEST_ANSWER_S, LONGEST_TEXT_S = 300.0, 3_600.0
 MOST_BYTES = 64_000_000
 MOST_PAGES = 5_000
 CHUNK = 1 << 16
@@ -127,12 +127,32 @@ class Client:
             RefusedError: it leads where nothing may be asked.
             FetchError: it cannot be had.
         """
+        answer, at = self._answer(url, query, headers, send)
+        return b"".join(_parts(answer, at, most_bytes, LONGEST_ANSWER_S))
+
+    def lines(self, url: str, *, most_bytes: int) -> Iterator[str]:
+        """Lines of a text in UTF-8 as they come, of one too large to hold; not asked for again if it breaks off."""
+        answer, at = self._answer(url, None, None, None)
+        rest = b""
+        try:
+            for part in _parts(answer, at, most_bytes, LONGEST_TEXT_S):
+                *whole, rest = (rest + part).split(b"\n")
+                yield from (line.decode("utf-8") for line in whole)
+            if rest:
+                yield rest.decode("utf-8")
+        except UnicodeDecodeError:
+            raise FetchError("not UTF-8", where=at.shown, mend="try again later") from None
+
+    def _answer(
+        self, url: str, query: Mapping[str, str] | None, headers: Headers | None, send: object
+    ) -> tuple[BaseHTTPResponse, Target]:
+        """The answer where redirects end, its body unread."""
         at = first = self.target(self._with(url, query))
         for _ in range(MOST_REDIRECTS + 1):
             mine = {k: v for k, v in (headers or {}).items() if at.host == first.host or not isinstance(v, Secret)}
             answer = self._persistent(at, mine, send)
             if answer.status not in MOVED:
-                return _read(answer, at, most_bytes)
+                return answer, at
             link = answer.headers.get("Location", "")
             answer.close()
             if send is not None:
@@ -189,26 +209,25 @@ def _joined(at: Target, link: str) -> str:
         raise RefusedError("a redirect to no URL", where=at.shown, mend="report this") from None
 
 
-def _read(answer: BaseHTTPResponse, at: Target, most: int) -> bytes:
+def _parts(answer: BaseHTTPResponse, at: Target, most: int, longest_s: float) -> Iterator[bytes]:
     """The body, unpacked, as far as it is neither too large nor too slow."""
-    until, size, parts = time.monotonic() + LONGEST_ANSWER_S, 0, []
+    until, size, whole = time.monotonic() + longest_s, 0, False
     try:
         for part in answer.stream(CHUNK, decode_content=True):
             size += len(part)
             if size > most:
                 raise FetchError(f"more than {most:,} bytes", where=at.shown, mend="report this")
             if time.monotonic() > until:
-                raise FetchError(f"not read in {LONGEST_ANSWER_S:.0f} s", where=at.shown, mend="try again later")
-            parts.append(part)
+                raise FetchError(f"not read in {longest_s:.0f} s", where=at.shown, mend="try again later")
+            yield part
+        whole = True
     except FetchError:
-        answer.close()
         raise
     except Exception as error:  # noqa: BLE001 (of urllib3 and below it; its text may hold the query)
-        answer.close()
         text = f"its answer broke off ({type(error).__name__})"
         raise FetchError(text, where=at.shown, mend="try again later") from None
-    answer.release_conn()  # all of it is read: the connection serves again
-    return b"".join(parts)
+    finally:  # all of it is read: the connection serves again
+        answer.release_conn() if whole else answer.close()
 
 
 def _retry_after(text: str) -> float:

@@ -52,7 +52,9 @@ def refresh(
     *,
     source: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SOURCE]...", help="aws, gcp, azure, skypilot or gpuhunt; all of them."),
+        typer.Argument(
+            metavar="[SOURCE]...", help="aws, gcp, azure, skypilot or gpuhunt, all of them without one; aws-list."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask and compare, and write nothing.")] = False,
     accept_outliers: Annotated[

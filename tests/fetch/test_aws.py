@@ -410,7 +410,8 @@ def test_spot_prices_as_moto_has_them(player: Player, session: boto3.Session, kn
     calls, ledger = Calls(player.client(SOURCE), session), Ledger()
     on_demand = {(HERE, P5): Decimal("55.04"), (HERE, G6): Decimal("4.6"), (HERE, M7I): Decimal("0.2")}
     shapes = [P5, G6, M7I]
-    places = aws.Offered(calls, shapes, known, ledger)
+    places = aws.Offered(known)
+    places.ask(calls, shapes, ledger)
     found = list(aws._spot(calls, shapes, places, ledger, on_demand, []))
     ledger.balanced()
     offered = session.client("ec2", region_name=HERE).describe_instance_type_offerings(
