@@ -22,6 +22,7 @@ TABLES = {  # of a plan, with their columns
     "served": ("source", "workload", "origin", "candidate", "provider", "region", "block", "units_per_hour"),
     "unserved": ("source", "workload", "origin", "block", "scenario", "units"),
 }
+TINY = 1e-6  # of a scaled unit
 Assign = Callable[[Array, Array, Array, Array], Array]
 Places = list[list[str]]  # provider, region and node of each pool
 
@@ -33,7 +34,7 @@ def decide(f: Formulation, values: Array, assign: Assign) -> Decision:
     """
     replicas = np.round(values[f.replicas]).astype(np.int64)
     committed = np.round(values[f.committed]).astype(np.int64)
-    served, unserved, undone = _counted(f, values) if f.counted else _serve(f, replicas, assign)
+    served, unserved, undone = _counted(f, values) if f.counted else _serve(f, values, replicas, assign)
     return Decision(
         candidates=f.candidates,
         replicas=replicas,
@@ -64,7 +65,7 @@ def _bought(f: Formulation, values: Array, replicas: Array, committed: Array) ->
     return bought
 
 
-def _serve(f: Formulation, replicas: Array, assign: Assign) -> tuple[Array, Array, Array]:
+def _serve(f: Formulation, values: Array, replicas: Array, assign: Assign) -> tuple[Array, Array, Array]:
     """Units served over each pair, units left of flows, and units left of jobs."""
     p, s = f.problem, f.problem.sources
     served = np.zeros((f.pairs.shape[1], p.blocks.count), dtype=np.int64)
@@ -79,19 +80,31 @@ def _serve(f: Formulation, replicas: Array, assign: Assign) -> tuple[Array, Arra
             mine = mine[cost[mine] <= int(p.workloads.unserved_micro_usd_per_unit[w]) * 10**6]
         mine = mine[np.argsort(cost[mine], kind="stable")]
         sources = np.flatnonzero(s.workload == w)
+        free = _given_up(f, values, w)  # what is given up is worth no transfer
         if s.total_units[sources].any():
             _work(f, room, mine, served, undone)
         elif len(sources) == 1:
             for e in mine.tolist():
-                served[e] = np.minimum(left[sources[0]], room[f.pairs[1, e]])
+                served[e] = np.minimum(left[sources[0]], np.where(free & (cost[e] > 0), 0, room[f.pairs[1, e]]))
                 left[sources[0]] -= served[e]
         elif len(mine):
             local = np.stack([np.searchsorted(sources, f.pairs[0, mine]), f.pairs[1, mine]])
             places, local[1] = np.unique(local[1], return_inverse=True)
             for b in np.flatnonzero(left[sources].any(axis=0)).tolist():
-                served[mine, b] = assign(left[sources, b], room[places, b], local, cost[mine])
+                able = np.flatnonzero((cost[mine] == 0) | ~free[b])
+                served[mine[able], b] = assign(left[sources, b], room[places, b], local[:, able], cost[mine[able]])
             np.subtract.at(left, f.pairs[0, mine], served[mine])
     return served, left, undone
+
+
+def _given_up(f: Formulation, values: Array, w: int) -> Array:
+    """Blocks of outages that are given up for a workload: something is left in their scenario; bool [B]."""
+    p = f.problem
+    may = np.asarray(p.may_leave[w])
+    if not may.any():
+        return may
+    left = values[f.unserved[p.sources.workload == w, : p.blocks.count]].sum(axis=0) > TINY
+    return np.asarray(may & np.isin(p.blocks.scenario, p.blocks.scenario[left & may]))
 
 
 def _counted(f: Formulation, values: Array) -> tuple[Array, Array, Array]:

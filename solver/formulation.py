@@ -65,7 +65,8 @@ class Formulation:
         must = self.problem.workloads.must_serve[s.workload]
         flows, jobs = must & (s.total_units == 0), must & (s.total_units > 0)
         left, undone = self.unserved[flows, : blocks.count], self.unserved[jobs, : len(blocks.probability)]
-        return np.concatenate([left.ravel(), undone.ravel()])
+        owing = ~self.problem.may_leave[s.workload[flows]]
+        return np.concatenate([left[owing], undone.ravel()])
 
 
 def offer_by_pool(problem: Problem, kind: int) -> Array:
@@ -224,6 +225,14 @@ def most_replicas(problem: Problem, rows: Array) -> Array:
         up = np.where((c.market[rows] == SPOT)[:, None], problem.spot_up[c.pool[rows]][:, lost], 0)
         stretched = np.ceil(most[:, lost] * problem.pool_zones[c.pool[rows], None] / np.maximum(up, 1))
         np.maximum.at(most.T, calm, np.where(up > 0, stretched, 0).T)
+    if problem.limits.shares:  # more of one may make room for more of another
+        widened = np.isin(c.workload[rows], [x.workload for x in problem.limits.shares])
+        more = np.zeros(len(problem.workloads.name), dtype=np.int64)
+        np.maximum.at(more, c.workload, c.units_per_hour)
+        wider = np.ceil(
+            (needed(problem) + more[:, None])[c.workload[rows]] / np.maximum(c.units_per_hour[rows, None], 1)
+        )
+        most = np.where(widened[:, None] & (most > 0), np.maximum(wider, most), most)
     allowed = np.floor(allowed_nodes(problem)[c.market[rows], c.pool[rows]] / c.nodes_per_replica[rows, None])
     return np.minimum(most, allowed)
 

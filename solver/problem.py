@@ -12,19 +12,21 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 
 from .errors import InputError
+from .limits import Accounting, ChanceLimit, Limits, Quota, ShareLimit, UnservedLimit
 from .table import Table
+
+__all__ = ["Accounting", "ChanceLimit", "Limits", "Quota", "ShareLimit", "UnservedLimit"]  # theirs, beside all below
 
 Array = np.ndarray[Any, np.dtype[Any]]
 ON_DEMAND, SPOT, COMMITMENT = 0, 1, 2
 OFFER_KINDS = ("on_demand", "spot", "commitment")
 FIRM = 0  # markets of a candidate: firm nodes (on demand or committed), or SPOT = 1
 MARKETS = ("firm", "spot")
-Accounting = Literal["amortised", "cash"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,74 +142,6 @@ class Candidates:
     nodes_per_replica: Array  # int64 [C]
     units_per_hour: Array  # int64 [C] per replica, after the derating of spot
     ttft_ms: Array  # float [C] without the network
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """At most so many nodes held at once in the pools named."""
-
-    name: str  # "aws/us-east-1/p5.48xlarge"
-    pools: tuple[int, ...]
-    kind: Literal["any", "on_demand", "spot"]
-    max_nodes: int
-    missing: tuple[int, ...] = ()  # B, nodes of it that are not to be had in a block; () is none
-
-    @property
-    def limit(self) -> Array:
-        """Nodes in each block, int64 [B]; [1] where all blocks are alike."""
-        return np.maximum(self.max_nodes - np.array(self.missing or (0,), dtype=np.int64), 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnservedLimit:
-    """Units of a workload that may stay unserved over the horizon, on average over its worst futures."""
-
-    workload: int
-    level: Fraction  # the worst futures are those that together have the probability 1 − level
-    max_units: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Limits of the plan as a whole, and what of the unexpected it is to guard against."""
-
-    quotas: tuple[Quota, ...] = ()
-    monthly_budget_micro_usd: tuple[int | None, ...] = ()  # P, None is no limit; () is none at all
-    hourly_budget_micro_usd: int | None = None
-    upfront_max_micro_usd: int | None = None  # paid at once for new commitments, over the horizon
-    carbon_max_g: int | None = None  # grams CO2e over the horizon, expected
-    carbon_micro_usd_per_kg: int = 0
-    accounting: Accounting = "amortised"
-    risk_weight: Fraction = Fraction(0)  # of the CVaR in the objective; the rest is expected cost
-    cvar_level: Fraction = Fraction(9, 10)
-    cvar_max_micro_usd: int | None = None  # CVaR of the cost over the futures
-    unserved: tuple[UnservedLimit, ...] = ()
-    uncertain: tuple[tuple[int, Fraction], ...] = ()  # offers whose prices may rise, and by what share at most
-    robust_budget: int = 0  # how many of them rise in the worst case that the objective counts
-
-    @property
-    def objective_is_bill(self) -> bool:
-        """Whether the cheapest plan is asked for: nothing but the bill is in the objective."""
-        return not self.risk_weight and not (self.robust_budget and self.uncertain)
-
-    @property
-    def guarded(self) -> bool:
-        """Whether objective or limits look beyond expected cost."""
-        return not self.objective_is_bill or self.cvar_max_micro_usd is not None or bool(self.unserved)
-
-    def unguarded(self) -> Limits:
-        """The same with nothing but expected cost in view."""
-        return dataclasses.replace(
-            self, risk_weight=Fraction(0), cvar_max_micro_usd=None, unserved=(), uncertain=(), robust_budget=0
-        )
-
-    def in_blocks(self, index: Array) -> Limits:
-        """The same limits where block i is what block `index[i]` is here."""
-        quotas = tuple(
-            dataclasses.replace(q, missing=tuple(q.missing[i] for i in index.tolist())) if q.missing else q
-            for q in self.quotas
-        )
-        return dataclasses.replace(self, quotas=quotas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +273,15 @@ class Problem:
         """Zones of each pool whose spot markets are there, int64 [Q, B], or [Q, 1] where nothing is ever lost."""
         return self.zones_up if self.outages is None or self.outages.spot is None else self.outages.spot
 
+    @property
+    def may_leave(self) -> Array:
+        """Where a workload need not be served, at no price, if its outage is one of those given up; bool [W, B]."""
+        made = np.zeros((len(self.workloads.name), self.blocks.count), dtype=bool)
+        if self.outages is not None:
+            lost = np.array([bool(name) for name in self.outages.state])[self.blocks.scenario]
+            made[[c.workload for c in self.limits.chances]] = lost
+        return made
+
     def usable(self, pools: Array, nodes: Array) -> Array:
         """Of committed nodes in force in these pools [n, B], spread evenly over zones, those that can be used."""
         return np.asarray(nodes * self.zones_up[pools] // self.pool_zones[pools, None])
@@ -359,6 +302,8 @@ class Problem:
                 _feed(h, column.name, getattr(part, column.name))
         for name, value in (("pool_shape", self.pool_shape), ("pool_site", self.pool_site), ("limits", self.limits)):
             _feed(h, name, value)
+        if self.limits.chances or self.limits.shares:
+            _feed(h, "limits more", (self.limits.chances, self.limits.shares))
         if self.outages is not None:
             for name in ("up", "state", "probability", "share"):
                 _feed(h, f"outages.{name}", getattr(self.outages, name))

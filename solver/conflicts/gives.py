@@ -110,7 +110,8 @@ def _demand(f: Formulation) -> Iterator[tuple[Any, ...]]:
         jobs = mine[s.total_units[mine] > 0]
         flows = mine[s.total_units[mine] == 0]
         if len(flows):
-            columns = f.unserved[flows[:1] if f.direct else flows, :b]
+            owing = np.flatnonzero(~p.may_leave[w])
+            columns = f.unserved[flows[:1] if f.direct else flows, :b][:, owing]
             asked = float(s.units_per_hour[flows].sum(axis=0).max(initial=0))
             yield _left(f, w, "demand", columns, asked)
         if len(jobs):

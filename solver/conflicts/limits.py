@@ -325,7 +325,8 @@ def _unserved(problem: Problem, d: Decision) -> Iterator[Conflict]:
     s, work, hours = problem.sources, problem.workloads, problem.blocks.total_hours
     for w in np.flatnonzero(work.must_serve).tolist():
         mine, unit = s.workload == w, str(work.unit[w])
-        left, asked = d.unserved[mine].sum(axis=0), s.units_per_hour[mine].sum(axis=0)
+        left = np.where(problem.may_leave[w], 0, d.unserved[mine].sum(axis=0))
+        asked = s.units_per_hour[mine].sum(axis=0)
         if left.any():
             worst = int(left.argmax())
             short = int(hours[left > 0].sum())

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..assemble import decide
-from ..errors import OutOfTimeError
 from ..formulation import formulate
 from . import mathopt, primal
 from .assign import assign
@@ -19,9 +20,9 @@ from .assign import assign
 if TYPE_CHECKING:
     from ..bill import Decision
     from ..problem import Problem
-    from .relaxation import Root
     from .run import Search
 
+Array = np.ndarray[Any, np.dtype[Any]]
 MOST_NODES = 20_000  # of a tree when the run must not depend on a clock
 
 
@@ -29,26 +30,37 @@ def linked(p: Problem) -> str:
     """Why the root bound does not hold for a problem as it is; "" if it does (see duals.survey)."""
     if p.outages is not None and p.outages.holding:
         return "outages in which no new nodes can be had"
+    if p.limits.chances:
+        return "outages that may be given up"
+    if p.limits.shares:
+        return "shares of a region, a zone or a node shape"
     return ""
 
 
 def unlinked(p: Problem) -> Problem:
     """The looser problem: every plan of the one given has one here that costs no more."""
-    return dataclasses.replace(p, outages=p.outages and dataclasses.replace(p.outages, hold=()))
+    asked = np.where(p.may_leave[p.sources.workload], 0, p.sources.units_per_hour)
+    return dataclasses.replace(_bare(p), sources=dataclasses.replace(p.sources, units_per_hour=asked))
 
 
-def within_root(s: Search, root: Root) -> Decision:
-    """A whole plan over the candidates of the looser problem's root.
+def tight(p: Problem) -> Problem:
+    """The problem without these rows in which no outage is given up: for candidates that may serve in them."""
+    return _bare(p)
 
-    Raises:
-        OutOfTimeError: none was found.
-    """
-    f = formulate(s.problem, s.rules, root.candidates, direct=True)
+
+def _bare(p: Problem) -> Problem:
+    limits = dataclasses.replace(p.limits, chances=(), shares=())
+    return dataclasses.replace(p, limits=limits, outages=p.outages and dataclasses.replace(p.outages, hold=()))
+
+
+def within(s: Search, candidates: Array) -> tuple[Decision | None, bool]:
+    """A whole plan over these candidates; whether there is certainly none."""
+    f = formulate(s.problem, s.rules, candidates, direct=True)
     clock = math.isfinite(s.time_limit_s)
     answer = mathopt.solve(
         primal.closed(f.model.program(), f.obligations()), gap=s.gap, seed=s.effort.seed, tight=True,
         time_limit_s=s.left() if clock else math.inf, node_limit=None if clock else MOST_NODES,
     )  # fmt: skip
     if answer.values is None:
-        raise OutOfTimeError.of()
-    return decide(f, answer.values, assign)
+        return None, answer.status == "infeasible"
+    return decide(f, answer.values, assign), False

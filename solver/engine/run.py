@@ -17,7 +17,7 @@ from ..rules.budget import overspent_usd
 from . import mathopt, primal, relaxation
 from .assign import assign
 from .guard import MOST_WHOLE, guarded
-from .linked import linked, unlinked, within_root
+from .linked import linked, tight, unlinked, within
 from .parts import Effort
 from .press import pressed
 from .proof import in_reach, prove
@@ -170,7 +170,17 @@ def _linked(s: Search) -> Outcome:
             raise OutOfTimeError.of()
         return found
     s.report("search", root.bound, math.inf)
-    return Outcome(decision=within_root(s, root), bound=root.bound, termination="gap not reached")
+    rows = root.candidates
+    if s.problem.limits.chances:
+        rows = np.union1d(rows, _root(dataclasses.replace(s, problem=tight(s.problem))).candidates)
+    none = False
+    for some in (rows, np.arange(len(s.problem.candidates.pool))):
+        decision, none = within(s, some)
+        if decision is not None:
+            return Outcome(decision=decision, bound=root.bound, termination="gap not reached")
+    if none:
+        return Outcome(decision=None, bound=root.bound, termination="infeasible")
+    raise OutOfTimeError.of()
 
 
 def _decomposed(s: Search) -> Outcome | None:

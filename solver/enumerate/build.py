@@ -19,7 +19,7 @@ from ..problem import SPOT, Accounting, Blocks, Candidates, Problem, Shapes, Sit
 from ..table import Table
 from ..workloads.modes import ModeTable
 from .candidates import Finder, candidate_table
-from .limits import NamedLimits, least_served, resolve, uncertain, unserved
+from .limits import NamedLimits, chances, least_served, resolve, spread, uncertain, unserved
 from .names import check_filters, known
 from .offers import Lot, Pools, beyond, check_options, has_market, lots, offer_table, owned, without_spot
 from .outages import in_outages, states
@@ -121,7 +121,8 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         provenance=_provenance(catalog, told, provenance or {}),
     )
     risks = {"risk_weight": exact(risk_weight), "uncertain": uncertain(price_ranges, made)}
-    return _guarded(made, limits, **risks, robust_budget=robust_budget)
+    apart = {"chances": chances(limits, made), "shares": spread(workloads)}
+    return _guarded(made, limits, **risks, **apart, robust_budget=robust_budget)
 
 
 def _guarded(made: Problem, limits: NamedLimits, **risks: Any) -> Problem:

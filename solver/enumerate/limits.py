@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..calendar import exact
 from ..errors import InputError
 from ..money import to_micro
-from ..problem import Limits, Quota, UnservedLimit
+from ..problem import ChanceLimit, Limits, Quota, ShareLimit, UnservedLimit
 from ..workloads import fields
 from .names import known
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from costdata.schema import Quota as CatalogQuota
 
     from ..problem import Accounting, Problem
+    from ..workloads import Workload
     from .offers import Pools
 
 ANY = "*"
@@ -60,6 +61,7 @@ class ServiceLevel:
     min_served_in_outage: float | None = None
     max_unserved_cvar: float | None = None
     level: float = 0.9
+    max_loss_probability: float | None = None
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -69,6 +71,8 @@ class ServiceLevel:
         if self.max_unserved_cvar is not None:
             fields.number(where, "max_unserved_cvar", self.max_unserved_cvar, (0, 1))
         fields.number(where, "level", self.level, (0, MOST_LEVEL))
+        if self.max_loss_probability is not None:
+            fields.number(where, "max_loss_probability", self.max_loss_probability, (0, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +202,28 @@ def unserved(wanted: NamedLimits, problem: Problem) -> tuple[UnservedLimit, ...]
         most = exact(level.max_unserved_cvar or 0) * asked
         made.append(UnservedLimit(workload=k, level=exact(level.level), max_units=int(most)))
     return tuple(made)
+
+
+def chances(wanted: NamedLimits, problem: Problem) -> tuple[ChanceLimit, ...]:
+    """How probable the outages may be that are given up for a workload all of which must be served otherwise."""
+    w, made = problem.workloads, []
+    names = w.name.tolist()
+    for level in (x for x in wanted.service_levels if x.max_loss_probability is not None):
+        k = names.index(level.workload)
+        if not w.must_serve[k] or w.kind[k] != "serving" or problem.outages is None:
+            message = f"max_loss_probability of {level.workload!r}: "
+            message += "there are no outages" if problem.outages is None else "it need not be served in outages"
+            mend = "leave it out, name outages, or leave out unserved_usd_per_unit"
+            raise InputError(message, where="service_levels", mend=mend)
+        made.append(ChanceLimit(workload=k, max_probability=exact(level.max_loss_probability or 0)))
+    return tuple(made)
+
+
+def spread(workloads: Sequence[Workload]) -> tuple[ShareLimit, ...]:
+    """Shares below 1 of the workloads' capacity."""
+    kinds: tuple[Literal["region", "zone", "node"], ...] = ("region", "zone", "node")
+    shares = [(k, per, getattr(w, f"max_share_per_{per}")) for k, w in enumerate(workloads) for per in kinds]
+    return tuple(ShareLimit(workload=k, per=per, share=exact(x)) for k, per, x in shares if x is not None and x < 1)
 
 
 def uncertain(ranges: Sequence[PriceRange], problem: Problem) -> tuple[tuple[int, Fraction], ...]:

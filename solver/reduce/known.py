@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 RULES = frozenset(
     {
-        "residency", "latency", "window", "demand", "capacity", "outage", "hold", "on_demand", "commitment", "spot",
+        "residency", "latency", "window", "demand", "capacity", "outage", "hold", "chance", "diversity",
+        "on_demand", "commitment", "spot",
         "quota",
         "gang", "budget", "upfront", "transfer", "carbon", "risk", "robust",
     }
@@ -41,7 +42,7 @@ FIELDS = MappingProxyType(
         Unserved: "workload level max_units",
         Limits: "quotas monthly_budget_micro_usd hourly_budget_micro_usd upfront_max_micro_usd carbon_max_g"
         " carbon_micro_usd_per_kg accounting risk_weight cvar_level cvar_max_micro_usd unserved uncertain"
-        " robust_budget",
+        " robust_budget chances shares",
         Outages: "up state probability share calm hold spot",
     }
 )
@@ -61,5 +62,6 @@ def is_known(problem: Problem, rules: Sequence[Rule]) -> bool:
     """Whether the reductions are exact for these rules and everything that the problem may say."""
     kinds = set(problem.workloads.kind.tolist()) <= set(KINDS)
     simple = problem.outages is None or not problem.outages.holding  # there a node is worth having for another hour
+    simple &= not problem.limits.chances and not problem.limits.shares
     all_rules = {rule.name for rule in rules} == RULES and len(rules) == len(RULES)
     return simple and kinds and all_rules and not unknown_fields()

@@ -4,8 +4,10 @@ from .base import Books, Rule, Violation
 from .budget import Budget
 from .capacity import Capacity
 from .carbon import Carbon
+from .chance import Chance
 from .commitment import Commitment
 from .demand import Demand
+from .diversity import Diversity
 from .gang import Gang
 from .hold import Hold
 from .latency import Latency
@@ -28,6 +30,8 @@ RULES: tuple[Rule, ...] = (
     Capacity(),
     Outage(),
     Hold(),
+    Chance(),
+    Diversity(),
     OnDemand(),
     Commitment(),
     Spot(),

@@ -76,7 +76,8 @@ class Demand(Rule):
                 f.model.put(row, f.replicas[found], usable)
             left = f.unserved[sources[0], : p.blocks.count]
             f.model.put(rows, left[None, :], 1.0)
-            f.model.cost(left, p.workloads.unserved_micro_usd_per_unit[w] * f.unit[w] / 1e6 * f.weight)
+            price = np.where(p.may_leave[w], 0.0, p.workloads.unserved_micro_usd_per_unit[w] * f.unit[w] / 1e6)
+            f.model.cost(left, price * f.weight)
 
     def _flows(self, f: Formulation) -> None:
         p, s = f.problem, f.problem.sources
@@ -97,7 +98,7 @@ class Demand(Rule):
         left = f.unserved[flow, : p.blocks.count]
         f.model.put(rows, left, 1.0)
         price = p.workloads.unserved_micro_usd_per_unit[s.workload[flow]] * scale[flow] / 1e6
-        f.model.cost(left, price[:, None] * f.weight)
+        f.model.cost(left, np.where(p.may_leave[s.workload[flow]], 0.0, price[:, None]) * f.weight)
 
     def _jobs(self, f: Formulation) -> None:
         p, s, count = f.problem, f.problem.sources, len(f.problem.blocks.probability)
@@ -124,7 +125,7 @@ class Demand(Rule):
         totals: dict[tuple[int, int], Fraction] = {}
         for d in range(len(s.workload)):
             w = int(s.workload[d])
-            months = expected(problem, decision.unserved[d])
+            months = expected(problem, np.where(problem.may_leave[w], 0, decision.unserved[d]))
             left = sum(
                 (p * int(u) for p, u in zip(problem.blocks.probability, decision.undone[d], strict=True)), Fraction(0)
             )
@@ -155,8 +156,10 @@ class Demand(Rule):
                     f"{_source(problem, d)}, {block_name(problem, int(b))}",
                     f"{short[b]} units an hour are neither served nor named unserved",
                 )
-            if must and (left > 0).any():
-                yield self.wrong(_source(problem, d), f"{max(left)} units an hour unserved, though all must be served")
+            spared = [_given_up(problem, int(s.workload[d]), b) for b in range(len(left))]
+            owed = [n for n, free in zip(left.tolist(), spared, strict=True) if n and not free]
+            if must and owed:
+                yield self.wrong(_source(problem, d), f"{max(owed)} units an hour unserved, though all must be served")
 
     def _job_violations(self, problem: Problem, books: Books, d: int, served: Any, must: bool) -> Iterator[Violation]:  # noqa: FBT001
         for scenario in range(len(problem.blocks.probability)):
@@ -177,7 +180,8 @@ class Demand(Rule):
         """The penalty of what is left; a job's stands in the last month in which its window has an hour."""
         s, blocks, months = problem.sources, problem.blocks, range(len(problem.blocks.periods))
         units: dict[int, list[Fraction]] = {}
-        for d, left in books.unserved_flow.items():
+        for d, every in books.unserved_flow.items():
+            left = every * [not _given_up(problem, int(s.workload[d]), b) for b in range(len(every))]
             mine = units.setdefault(int(s.workload[d]), [Fraction(0)] * len(months))
             mine[:] = [a + b for a, b in zip(mine, books.monthly(left), strict=True)]
         for (d, scenario), undone in books.unserved_job.items():
@@ -200,6 +204,13 @@ def _needed(members: tuple[int, ...], reach: Any) -> bool:
     """Whether a set reaches fewer candidates than the whole does."""
     whole = len(members) == len(reach)
     return whole or bool((reach[list(members)].any(axis=0) != reach.any(axis=0)).any())
+
+
+def _given_up(problem: Problem, w: int, b: int) -> bool:
+    """Whether what a workload leaves in a block has no price: the block is of an outage that may be given up."""
+    out = problem.outages
+    chance = any(limit.workload == w for limit in problem.limits.chances)
+    return chance and out is not None and bool(out.state[int(problem.blocks.scenario[b])])
 
 
 def _source(problem: Problem, d: int) -> str:

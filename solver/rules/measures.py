@@ -82,7 +82,8 @@ def future_costs(problem: Problem, books: Books) -> list[Fraction]:
         pico = int(s.transfer_pico_usd_per_unit[d, problem.pool_site[problem.candidates.pool[c]]])
         rate = rate + units * Fraction(pico, PICO_IN_MICRO)
     for d, left in books.unserved_flow.items():
-        rate = rate + left * int(problem.workloads.unserved_micro_usd_per_unit[s.workload[d]])
+        priced = left * ~problem.may_leave[s.workload[d]]
+        rate = rate + priced * int(problem.workloads.unserved_micro_usd_per_unit[s.workload[d]])
     if limits.carbon_micro_usd_per_kg:
         rate = rate + _carbon_rate(problem, books)
     hours = blocks.total_hours.astype(object)

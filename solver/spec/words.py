@@ -56,6 +56,11 @@ MEANING = MappingProxyType(
             "max_unserved_cvar",
         ): "share of the expected demand that the worst futures may leave unserved on \
 average, of a workload with a price for that",
+        (
+            "ServiceLevel",
+            "max_loss_probability",
+        ): "outages in which less is served than must be may have this probability together, within the horizon; by \
+default none is given up",
         ("ServiceLevel", "level"): "the worst futures are those with the probability 1 minus this together",
         ("Forecast", "draw"): "scenarios drawn, of equal probability",
         ("Forecast", "seed"): "the same seed draws the same scenarios",
@@ -119,6 +124,9 @@ committed ones",
         ("", "max_spot_share"): "share of its running capacity that may be spot, 0 to 1 (a training run: 0 or 1)",
         ("", "max_spot_share_per_region"): "share of its capacity that may be spot in one region",
         ("", "max_spot_share_per_zone"): "share of its capacity that may be spot in one zone",
+        ("", "max_share_per_region"): "share of its capacity, on all markets, that may be in one region",
+        ("", "max_share_per_zone"): "share of its capacity that may be in one zone, nodes being spread evenly",
+        ("", "max_share_per_node"): "share of its capacity that may be on one node shape",
         ("", "unserved_usd_per_unit"): "dollars for each unit left unserved; left out, all must be served",
         ("", "team"): "who pays for it in the bill",
         ("", "input_tokens"): "tokens of a prompt",

@@ -44,6 +44,9 @@ class Workload(abc.ABC):
     max_spot_share: float = 0.0
     max_spot_share_per_region: float = 1.0
     max_spot_share_per_zone: float = 1.0
+    max_share_per_region: float | None = None  # of its capacity on all markets; None is no limit
+    max_share_per_zone: float | None = None
+    max_share_per_node: float | None = None
     unserved_usd_per_unit: float | Decimal | None = None  # None: derived from the dearest offer
     team: str = ""
 
@@ -59,6 +62,12 @@ class Workload(abc.ABC):
             object.__setattr__(self, field, fields.names(where, field, getattr(self, field)))
         for field in ("max_spot_share", "max_spot_share_per_region", "max_spot_share_per_zone"):
             fields.number(where, field, getattr(self, field), (0, 1))
+        for field in ("max_share_per_region", "max_share_per_zone", "max_share_per_node"):
+            if (share := getattr(self, field)) is not None:
+                fields.number(where, field, share, (0, 1), above=True)
+                if self.kind == "training" and share < 1:
+                    mend = f"leave out {field}: a run is in one place, as a gang"
+                    raise InputError(f"{field} is {share:g}", where=where, mend=mend)
         if self.unserved_usd_per_unit is not None:
             price = self.unserved_usd_per_unit
             fields.number(

@@ -53,7 +53,7 @@ def decision_of(problem: Problem, plan: Plan) -> Decision:
 
 def faults(problem: Problem, d: Decision) -> set[str]:
     """Names of the rules that a decision over all candidates, pairs and offers breaks."""
-    every = (_closed, _work, _nodes, _spot, _gang, _limits, _tails)
+    every = (_closed, _work, _nodes, _ready, _spot, _given_up, _spread, _gang, _limits, _tails)
     return {name for part in every for name, broken in part(problem, d) if broken}
 
 
@@ -79,7 +79,9 @@ def _work(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
         mine, must = d.served[d.pairs[0] == source].sum(axis=0), p.workloads.must_serve[s.workload[source]]
         if s.total_units[source] == 0:
             yield "demand", bool((mine + d.unserved[source] != s.units_per_hour[source]).any())
-            yield "demand", bool(must and d.unserved[source].any())
+            chance = [limit for limit in p.limits.chances if limit.workload == s.workload[source]]
+            owed = d.unserved[source] * (_calm(p) if chance else 1)
+            yield "demand", bool(must and owed.any())
             continue
         for scenario in range(len(p.blocks.probability)):
             now = p.blocks.scenario == scenario
@@ -126,11 +128,58 @@ def _nodes(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
             p.offers.pool[d.on_demand_offers] == pool
         ].sum(axis=0)
         yield "outage", bool((gone & (used > 0)).any())
+        if p.outages is not None and p.outages.spot is not None:
+            yield "outage", bool(((p.outages.spot[pool] == 0) & (_on_spot(p, d, pool) > 0)).any())
     for pool in range(len(p.pool_shape)):
         running, supply, _ = _firm(p, d, pool)
         yield "on_demand", bool((running > supply).any())
     for f, held in zip(d.commitments, d.committed, strict=True):
         yield "commitment", bool(p.offers.owned_nodes[f] > 0 and held != p.offers.owned_nodes[f])
+
+
+def _calm(p: Problem) -> Any:
+    """Blocks in which nothing is lost."""
+    return np.array([p.outages is None or not p.outages.state[s] for s in p.blocks.scenario])
+
+
+def _ready(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
+    """Where no new node is to be had, what is bought and what runs on spot was there before."""
+    out = p.outages
+    for then, before in out.calm.T.tolist() if out is not None and out.hold else ():
+        if out is None or not out.hold[p.blocks.scenario[then]]:
+            continue
+        for pool in range(len(p.pool_shape)):
+            up, zones = _up(p, pool)
+            bought = d.on_demand[p.offers.pool[d.on_demand_offers] == pool].sum(axis=0)
+            yield "hold", int(bought[then]) * zones > int(bought[before]) * int(up[then])
+            spot, there = _on_spot(p, d, pool), up if out.spot is None else out.spot[pool]
+            yield "hold", int(spot[then]) * zones > int(spot[before]) * int(there[then])
+
+
+def _given_up(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
+    """Outages with something left are no more probable than they may be."""
+    out = p.outages
+    for limit in p.limits.chances if out is not None else ():
+        left = d.unserved[p.sources.workload == limit.workload].any(axis=0) & ~_calm(p)
+        states = set(p.blocks.scenario[left].tolist())
+        assert out is not None
+        bad = [any(row[state] for state in states) for row in out.share]
+        chance = sum((q for q, hit in zip(out.probability, bad, strict=True) if hit), Fraction(0))
+        yield "chance", bool(chance > limit.max_probability)
+
+
+def _spread(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:
+    """Shares of the capacity in a place while nothing is lost."""
+    c, calm = p.candidates, np.flatnonzero(_calm(p))
+    for limit in p.limits.shares:
+        mine = c.workload == limit.workload
+        capacity = (d.replicas * c.units_per_hour[:, None])[:, calm]
+        place = (p.pool_shape if limit.per == "node" else p.pool_site)[c.pool]
+        for g in set(place[mine].tolist()):
+            times = max(1, int(p.sites.zones[g])) if limit.per == "zone" else 1
+            part, whole = capacity[mine & (place == g)].sum(axis=0), capacity[mine].sum(axis=0)
+            over = [int(a) > limit.share * times * int(b) for a, b in zip(part, whole, strict=True)]
+            yield "diversity", any(over)
 
 
 def _spot(p: Problem, d: Decision) -> Iterator[tuple[str, bool]]:

@@ -12,7 +12,7 @@ import pytest
 from solver.check import check
 from solver.engine.run import run
 from solver.errors import CheckError
-from solver.problem import Limits, Outages, Quota, UnservedLimit
+from solver.problem import ChanceLimit, Limits, Outages, Quota, ShareLimit, UnservedLimit
 from solver.rules import RULES
 from solver.solve import solve
 from tests.core.instances import whole
@@ -99,6 +99,20 @@ def spot_gone() -> Problem:
     return dataclasses.replace(problem, blocks=blocks, outages=states)
 
 
+def chance() -> Problem:
+    """The same, and r0 may be given up while it is lost if that has no probability at all: it has a half."""
+    problem = outage()
+    limits = Limits(chances=(ChanceLimit(workload=0, max_probability=Fraction(1, 3)),))
+    return dataclasses.replace(problem, limits=limits)
+
+
+def apart(per: Any, share: Fraction = HALF) -> Problem:
+    """Two nodes' worth in two regions of two zones and of two node shapes, of which so much may be in one place."""
+    limits = Limits(shares=(ShareLimit(workload=0, per=per, share=share),))
+    places = (Place(region="r0", zones=2), Place(region="r1", zones=2))
+    return make(offers=CHEAP_FIRST, work=[served(demand=(20, 20))], hours=DAY, places=places, limits=limits)
+
+
 def futures(price: int = 10 * USD, **limits: Any) -> Problem:
     """A node's worth for ten hours, or as likely two; a node for two dollars an hour, or 1.20 in either future."""
     offers = (on_demand(2 * USD), commitment(12 * USD // 10))
@@ -135,6 +149,10 @@ BINDING: dict[str, tuple[str, Problem]] = {
     "outage of a spot market": ("outage", spot_gone()),
     "nothing new in an outage": ("hold", held(CHEAP_FIRST)),
     "nothing new on spot in an outage": ("hold", held((spot(1 * USD, 0), spot(3 * USD, 1)))),
+    "outages given up": ("chance", chance()),
+    "share of a region": ("diversity", apart("region")),
+    "share of a node shape": ("diversity", apart("node")),
+    "share of a zone": ("diversity", apart("zone", Fraction(1, 3))),
     "price of spot": ("spot", two(served(), SPOT_FIRST)),
     "spot share": ("spot", two(served(spot_share=HALF), SPOT_FIRST)),
     "spot share of a region": ("spot", two(served(region_share=HALF), SPOT_FIRST)),

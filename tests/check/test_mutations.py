@@ -16,6 +16,7 @@ from solver.problem import UnservedLimit
 from solver.rules import RULES
 from tests.core.exact import Facts, choice_of, left_in_scenarios, scenario_costs, tail
 from tests.core.instances import random_problem
+from tests.core.states import giving_up, holding, spread, without_spot
 from tests.core.uncertain import with_outages
 
 from .mutations import TABLES, Mutator, redecided
@@ -110,7 +111,12 @@ def hard(seed: int) -> Problem:
     problem = random_problem(
         seed, flows=2, runs=1, batches=1, sites=3, scenarios=2, months=2, origins=2, quota=0.6, limits=limits
     )
-    return with_outages(problem, rng) if seed % 2 else problem
+    if not seed % 2:
+        return problem
+    problem = with_outages(problem, rng)
+    if seed % 4 == 1:
+        problem = spread(giving_up(holding(problem, rng), rng), rng)
+    return without_spot(problem, rng) if seed % 8 == 1 else problem
 
 
 def strayed(problem: Problem, decision: Decision, seed: int) -> Decision:

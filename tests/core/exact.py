@@ -159,6 +159,11 @@ class Facts:
         pairs = [] if out is None or not out.hold else out.calm.T.tolist()
         return [(b, calm) for b, calm in pairs if out is not None and out.hold[self.scenario[b]]]
 
+    def spared(self, d: int, b: int) -> bool:
+        """Whether what a source leaves in a block has no price: it may be given up, as long as that is improbable."""
+        chance = any(limit.workload == self.workload_of[d] for limit in self.problem.limits.chances)
+        return chance and not self.total[d] and not self.works(self.scenario[b])
+
     def usable(self, q: int, b: int, held: int) -> int:
         """Of so many committed nodes of a pool, spread evenly over its zones, those that are there."""
         up, zones = self.up(q, b)
@@ -201,6 +206,10 @@ class Facts:
             row = [-(-sum(self.asked(d, b) for d in sources) // self.capacity[c]) for b in self.blocks]
             row = [min(most, 1) if self.is_run(self.owner[c]) else most for most in row]
             row = [most if self.up_for(c, b)[0] else 0 for b, most in enumerate(row)]
+            if any(limit.workload == self.owner[c] for limit in self.problem.limits.shares):
+                more = max(self.capacity[k] for k in self.candidates if self.owner[k] == self.owner[c])
+                wide = [-(-(sum(self.asked(d, b) for d in sources) + more) // self.capacity[c]) for b in self.blocks]
+                row = [max(a, most) if most else 0 for a, most in zip(wide, row, strict=True)]
             for b, calm in self.held:  # spot nodes may have to be ready for what loses a zone of them
                 up, zones = self.up_for(c, b)
                 if up and self.is_spot[c]:
@@ -251,6 +260,8 @@ def cost(facts: Facts, x: Choice) -> Fraction:
     total += sum(n * (f.replica_price(c) + f.carbon_price(c)) * weight[b] for (c, b), n in x.replicas.items())
     total += sum(n * f.transfer(d, c) * weight[b] for (d, c, b), n in x.served.items())
     for (d, at), n in x.left.items():
+        if not f.total[d] and f.spared(d, at):
+            continue
         total += n * f.penalty[f.workload_of[d]] * (f.problem.blocks.probability[at] if f.total[d] else weight[at])
     return total
 
@@ -274,7 +285,7 @@ def scenario_costs(facts: Facts, x: Choice) -> tuple[Fraction, list[Fraction]]:
     for (d, c, b), n in x.served.items():
         made[f.scenario[b]] += n * f.transfer(d, c) * f.total_hours[b]
     for (d, at), n in x.left.items():
-        penalty = n * f.penalty[f.workload_of[d]]
+        penalty = 0 if not f.total[d] and f.spared(d, at) else n * f.penalty[f.workload_of[d]]
         made[at if f.total[d] else f.scenario[at]] += penalty if f.total[d] else penalty * f.total_hours[at]
     return held, made
 

@@ -102,6 +102,8 @@ def optimum(problem: Problem, *, seconds: float = 30.0, whole_jobs: bool = True)
     _supply(f, rows, x)
     _spot(f, rows, x)
     _held(f, rows, x)
+    _given_up(f, rows, x)
+    _spread(f, rows, x)
     _places(f, rows, x)
     _limits(f, rows, x)
     _price(f, rows, x)
@@ -146,7 +148,8 @@ def _columns(f: Facts, rows: _Rows, *, whole_jobs: bool) -> _Columns:
                 served[d, c, b] = rows.variable(int(min(f.enough[c][b] * f.capacity[c], asked) / hourly[d, b]))
     for d in f.sources:
         for at in f.scenarios if f.total[d] else f.blocks:
-            left[d, at] = rows.variable(0 if f.must[d] else f.total[d] or f.demand[d][at])
+            free = not f.must[d] or (not f.total[d] and f.spared(d, at))
+            left[d, at] = rows.variable((f.total[d] or f.demand[d][at]) if free else 0)
     for b, calm in f.held:
         for q in f.on_demand:
             up, zones = f.up(q, b)
@@ -232,6 +235,37 @@ def _held(f: Facts, rows: _Rows, x: _Columns) -> None:
             rows.at_most(terms, 0)
 
 
+def _given_up(f: Facts, rows: _Rows, x: _Columns) -> None:
+    """Futures with an outage in which something is left have so much probability at most."""
+    probability, share = futures(f.problem)
+    for limit in f.problem.limits.chances:
+        terms: Terms = []
+        for p, row in zip(probability, share, strict=True):
+            given_up = rows.variable(1)
+            terms.append((given_up, p))
+            for (d, b), left in x.left.items():
+                if f.workload_of[d] == limit.workload and f.spared(d, b) and row[f.scenario[b]]:
+                    rows.at_most([(left, 1), (given_up, -f.demand[d][b])], 0)
+        rows.at_most(terms, limit.max_probability)
+
+
+def _spread(f: Facts, rows: _Rows, x: _Columns) -> None:
+    """No place holds more than its share of a workload's capacity while nothing is lost."""
+    p = f.problem
+    for limit in p.limits.shares:
+        mine = [c for c in f.candidates if f.owner[c] == limit.workload]
+        where = {c: int(p.pool_shape[f.pool[c]]) if limit.per == "node" else f.site[c] for c in mine}
+        for b in filter(lambda b: f.works(f.scenario[b]), f.blocks):
+            for place in set(where.values()):
+                zones = max(1, int(p.sites.zones[place])) if limit.per == "zone" else 1
+                terms: Terms = [
+                    (x.replicas[c, b], f.capacity[c] * ((where[c] == place) - limit.share * zones))
+                    for c in mine
+                    if (c, b) in x.replicas
+                ]
+                rows.at_most(terms, 0)
+
+
 def _places(f: Facts, rows: _Rows, x: _Columns) -> None:
     """A run takes one candidate and at most one gang of it."""
     for w in f.workloads:
@@ -280,6 +314,8 @@ def _price(f: Facts, rows: _Rows, x: _Columns) -> None:
     price += [(r, (f.replica_price(c) + f.carbon_price(c)) * f.weight[b]) for (c, b), r in x.replicas.items()]
     price += [(v, f.transfer(d, c) * x.hourly[d, b] * f.weight[b]) for (d, c, b), v in x.served.items()]
     for (d, at), v in x.left.items():
+        if not f.total[d] and f.spared(d, at):
+            continue
         often = f.problem.blocks.probability[at] if f.total[d] else f.weight[at]
         price.append((v, f.penalty[f.workload_of[d]] * often))
 
@@ -315,7 +351,7 @@ def _cost_of(f: Facts, x: _Columns, s: int) -> Terms:
         if f.scenario[b] == s:
             made.append((v, f.transfer(d, c) * x.hourly[d, b] * f.total_hours[b]))
     for (d, at), v in x.left.items():
-        if (at if f.total[d] else f.scenario[at]) == s:
+        if (at if f.total[d] else f.scenario[at]) == s and (f.total[d] or not f.spared(d, at)):
             made.append((v, f.penalty[f.workload_of[d]] * (1 if f.total[d] else f.total_hours[at])))
     return made
 

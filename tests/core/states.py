@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .draws import KINDS, draw, tiny
+from solver.problem import ChanceLimit, ShareLimit
+
+from .draws import KINDS, draw
 from .uncertain import with_outages
 
 if TYPE_CHECKING:
@@ -26,10 +29,35 @@ def base_of(seed: int) -> str:
 def states(seed: int) -> Problem:
     """The problem of a seed."""
     rng = np.random.default_rng([seed, 20271127])
-    problem = with_outages(draw(rng, tiny(KINDS[base_of(seed)]), few=True, name=f"states {seed}"), rng)
+    problem = with_outages(draw(rng, KINDS[base_of(seed)], few=False, name=f"states {seed}"), rng)
     if rng.random() < 0.6:
         problem = without_spot(problem, rng)
-    return holding(problem, rng) if rng.random() < 0.7 else problem
+    if rng.random() < 0.7:
+        problem = holding(problem, rng)
+    if seed % 3 == 0:
+        problem = giving_up(problem, rng)
+    return spread(problem, rng) if seed % 4 == 0 else problem
+
+
+def giving_up(problem: Problem, rng: Any) -> Problem:
+    """Outages that may be given up for services all of which must be served otherwise, so probable at most."""
+    w, out = problem.workloads, problem.outages
+    assert out is not None
+    able = np.flatnonzero(w.must_serve & (w.kind == "serving"))
+    lost = sum((p for p, row in zip(out.probability, out.share, strict=True) if row[0] < 1), Fraction(0))
+    chances = tuple(ChanceLimit(workload=k, max_probability=lost * int(rng.integers(0, 5)) / 4) for k in able.tolist())
+    return dataclasses.replace(problem, limits=dataclasses.replace(problem.limits, chances=chances))
+
+
+def spread(problem: Problem, rng: Any) -> Problem:
+    """Shares of what may be in a place."""
+    kinds: tuple[Any, ...] = ("region", "zone", "node")
+    shares = tuple(
+        ShareLimit(workload=w, per=kinds[int(rng.integers(3))], share=Fraction(int(rng.integers(2, 8)), 8))
+        for w in np.flatnonzero(problem.workloads.kind != "training").tolist()
+        if rng.random() < 0.6
+    )
+    return dataclasses.replace(problem, limits=dataclasses.replace(problem.limits, shares=shares))
 
 
 def holding(problem: Problem, rng: Any) -> Problem:

@@ -12,7 +12,7 @@ from solver.calendar import Scenario, WorkloadFactor
 from solver.enumerate import NamedLimits, NamedOutage, NamedQuota, ServiceLevel
 from solver.enumerate.shocks import spot_losses
 from solver.errors import InputError
-from solver.problem import SPOT
+from solver.problem import SPOT, ChanceLimit, ShareLimit
 from solver.workloads import Traffic
 from tests.enumerate.test_enumerate import chat, problem, run
 
@@ -237,3 +237,29 @@ def test_shocks_that_are_none(p: dict[str, float]) -> None:
     """No region, a certain loss, a probability below zero, too many sets."""
     with pytest.raises(InputError):
         spot_losses(p)
+
+
+def test_a_chance_and_shares_of_a_spec_come_through() -> None:
+    """As exact fractions, by the rows of their workloads; a share of one is none."""
+    limits = NamedLimits(service_levels=(ServiceLevel(workload="b", max_loss_probability=0.01),))
+    apart = chat(name="b", max_share_per_region=0.6, max_share_per_node=1.0, max_share_per_zone=0.25)
+    p = problem(chat(), apart, outages=(outage(),), limits=limits)
+    assert p.limits.chances == (ChanceLimit(workload=1, max_probability=Fraction(1, 100)),)
+    region, zone = p.limits.shares
+    assert region == ShareLimit(workload=1, per="region", share=Fraction(3, 5))
+    assert zone == ShareLimit(workload=1, per="zone", share=Fraction(1, 4))
+    lost = p.blocks.scenario == 1
+    assert p.may_leave[1].tolist() == lost.tolist()
+    assert not p.may_leave[0].any()
+    assert p.digest() != problem(chat(), apart, outages=(outage(),)).digest()
+
+
+def test_no_chance_without_outages_nor_of_what_has_a_price() -> None:
+    """And no share of a run, which is in one place."""
+    limits = NamedLimits(service_levels=(ServiceLevel(workload="chat", max_loss_probability=0.01),))
+    with pytest.raises(InputError, match="there are no outages"):
+        problem(chat(), limits=limits)
+    with pytest.raises(InputError, match="need not be served"):
+        problem(chat(unserved_usd_per_unit=0.1), outages=(outage(),), limits=limits)
+    with pytest.raises(InputError, match=r"max_share_per_region is 0\.5"):
+        run(max_share_per_region=0.5)
