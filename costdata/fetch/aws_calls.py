@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 TOKENS = ("NextToken", "nextToken")
 INSTALL = "pip install 'autoparallel-planner[aws]'"
-LOGIN = "log in as for the AWS command line: environment, ~/.aws, SSO or a role"
+LOGIN = "log in as for the AWS command line: environment, ~/.aws, SSO or a role; aws-list needs no account"
 NO_CREDENTIALS = frozenset(
     {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
 )

@@ -128,9 +128,9 @@ def _shapes(known: Known, ledger: Ledger) -> dict[tuple[str, str], dict[Part, De
         if family(GCP, node) not in FAMILIES:
             ledger.leave(GCP, node)
     for row in packaged.prices(GCP, None):
-        region, node, option = row[:3]
+        region, node = row[:2]
         about = FAMILIES.get(family(GCP, node))
-        if option != "on_demand" or about is None or known.wanting(GCP, region, node):
+        if about is None or known.wanting(GCP, region, node):
             continue
         shape = known.nodes[GCP, node]
         parts: dict[Part, Decimal] = {
