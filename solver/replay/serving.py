@@ -11,7 +11,7 @@ Many services at once: each has its zones and the replicas it needs by tick. Wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,6 +77,10 @@ class View:
     taken: Array  # bool: where something has just been taken back
     served: Array  # replica-hours served so far
     needed: Array  # replica-hours needed so far
+
+    def only(self, rows: Array) -> View:
+        """Some of the services."""
+        return View(tick=self.tick, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "tick"})
 
 
 class Decide(Protocol):

@@ -17,6 +17,7 @@ MOST_ZONES = 6  # that replicas are spread over
 LOST_TOGETHER = {True: 0.2, False: 0.01}  # chance that a zone goes with another: of the same region, of another
 RESERVE = 1.0  # losses of all replicas that the credit is held at
 STAYS = 0.8  # of its hazard counts of a zone where replicas are ready: they move only for much less
+AGAIN_HOURS = 0.5  # when nothing has changed
 PARTS = (0.25, 0.5)  # of what is needed on spot, the rest on demand
 
 
@@ -24,12 +25,12 @@ PARTS = (0.25, 0.5)  # of what is needed on spot, the rest on demand
 class SizedByRisk:
     """Spot where it lasts, as much more as it takes, on demand where that is dearer than it is worth.
 
-    At each tick the hazard of every zone is known from what was seen before (`solver.spot.risk`). Replicas are spread
-    over the k zones that last best, for every k: just what is needed, or so many that any one or two zones may go, or
-    part is on demand. Each way costs its price and what it is expected to leave unserved until others start, at a price
-    that falls as long as demand is served in full: the limit on the share unserved earns a credit by the
-    hour, losses spend it, and a way whose loss of a zone would overdraw it is not open at all. Replicas that are no
-    longer wanted go when those that are serve.
+    Whenever what is to be had or needed changes, and every half an hour, it decides anew. The hazard of every zone is
+    known from what was seen before (`solver.spot.risk`). Replicas are spread over the k zones that last best, for every
+    k: just what is needed, or so many that any one or two zones may go, or part is on demand. Each way costs its price
+    and what it is expected to leave unserved until others start, at a price that falls as long as demand is served in
+    full: the limit on the share unserved earns a credit by the hour, losses spend it, and a way whose loss of a zone
+    would overdraw it is not open at all. Replicas that are no longer wanted go when those that are serve.
     """
 
     limit: float = LIMIT
@@ -43,10 +44,16 @@ class SizedByRisk:
         known, which = np.unique(level, return_inverse=True)
         rates = np.stack([seen(market.up(n), market.gap_hours).loss_per_hour(self.prior) for n in known.tolist()])
         ways = _Ways(market.zones, terms, self.limit)
+        every = max(1, round(AGAIN_HOURS / market.gap_hours))
+        spot, on_demand = np.zeros(services.zones.shape, dtype=np.int64), np.zeros(len(most), dtype=np.int64)
+        room, need = np.full(spot.shape, -1), np.full(len(most), -1)
 
         def decide(view: View) -> tuple[Array, Array]:
-            rate = rates[which, :, view.tick]
-            spot, on_demand = ways.cheapest(view, rate, self._credit(view, market.gap_hours))
+            anew = (view.room != room).any(axis=1) | (view.need != need) | (view.tick % every == 0)
+            room[:], need[:] = view.room, view.need
+            if anew.any():
+                part, rate = view.only(anew), rates[which[anew], :, view.tick]
+                spot[anew], on_demand[anew] = ways.cheapest(part, rate, self._credit(part, market.gap_hours))
             return gradually(view, spot, on_demand)
 
         return decide
