@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..perf.hardware import GIB, hardware
 from ..perf.training import Gang, Trainer, chips
 from ..perf.training_memory import training_memory
 from . import fields
-from .base import HUGE, Workload, distinct
+from .base import HOURS_PER_MONTH, HUGE, Workload, distinct
 from .batch import check_dataset, check_window
 from .modes import Excuse, ModeTable
 
@@ -70,7 +70,8 @@ class Training(Workload):
     earliest_start: datetime.date | None = None
     deadline: datetime.date | None = None  # done before this day begins (UTC)
     max_accelerators: int = 4096
-    checkpoint_minutes: float = 30.0  # between checkpoints
+    checkpoint_minutes: float | Literal["auto"] = 30.0  # between checkpoints; auto: Daly's, of each gang
+    checkpoint_cost_minutes: float = 0.0  # one checkpoint takes, work standing still; for auto
     restart_minutes: float = 10.0
     recompute: bool = True  # keep only layer inputs for the backward pass
     dataset_gb: float = 0.0
@@ -94,7 +95,7 @@ class Training(Workload):
         fields.whole(self.where, "sequence_length", self.sequence_length, (1, 10**8))
         fields.whole(self.where, "global_batch_sequences", self.global_batch_sequences, (1, 10**7))
         fields.whole(self.where, "max_accelerators", self.max_accelerators, (1, 10**6))
-        fields.number(self.where, "checkpoint_minutes", self.checkpoint_minutes, (0, 43_800))
+        self._check_checkpoints()
         fields.number(self.where, "restart_minutes", self.restart_minutes, (0, 43_800))
         if not isinstance(self.recompute, bool):
             raise InputError(f"recompute must be true or false, not {self.recompute!r:.60}", where=self.where)
@@ -104,6 +105,16 @@ class Training(Workload):
         check_dataset(self.where, self.dataset_gb, self.dataset_origin)
         self.check_context("sequence_length", self.sequence_length)
 
+    def _check_checkpoints(self) -> None:
+        automatic = self.checkpoint_minutes == "auto"
+        if not automatic:
+            fields.number(self.where, "checkpoint_minutes", self.checkpoint_minutes, (0, 43_800))
+        cost = fields.number(self.where, "checkpoint_cost_minutes", self.checkpoint_cost_minutes, (0, 43_800))
+        if automatic != (cost > 0):
+            said = "checkpoint_minutes: auto and checkpoint_cost_minutes go together"
+            mend = "give the minutes one checkpoint takes" if automatic else "write checkpoint_minutes: auto"
+            raise InputError(said, where=self.where, mend=mend)
+
     @property
     def total_units(self) -> int:
         """Tokens to train on."""
@@ -111,8 +122,23 @@ class Training(Workload):
 
     @property
     def hours_lost_per_interruption(self) -> float:
-        """Half a checkpoint interval of work is lost on average, and the restart."""
-        return (self.checkpoint_minutes / 2 + self.restart_minutes) / 60
+        """Half a checkpoint interval of work is lost on average, and the restart; with auto the restart alone."""
+        work = 0.0 if isinstance(self.checkpoint_minutes, str) else self.checkpoint_minutes / 2
+        return (work + self.restart_minutes) / 60
+
+    def spot_factor(self, interruptions_per_month: Array, nodes_per_replica: Array) -> Array:
+        """Share of throughput kept on spot nodes; with auto by Daly's complete model, checkpoints being counted."""
+        if self.checkpoint_minutes != "auto":
+            return Workload.spot_factor(self, interruptions_per_month, nodes_per_replica)
+        from ..spot.effective import Gang
+
+        gang = Gang(
+            nodes=nodes_per_replica,
+            failures_per_node_hour=interruptions_per_month / HOURS_PER_MONTH,
+            checkpoint_hours=self.checkpoint_cost_minutes / 60,
+            restart_hours=self.restart_minutes / 60,
+        )
+        return gang.useful_share(gang.best_interval_hours())
 
     def modes(self, catalog: Catalog) -> tuple[ModeTable, tuple[Excuse, ...]]:
         """The best layout of each gang size on each node shape, and an excuse for each shape without one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from solver.errors import InputError
 from solver.perf import registry
 from solver.workloads import Batch, Serving, Traffic, Training
 
@@ -163,3 +165,28 @@ def test_an_interrupted_gang_loses_half_a_checkpoint_and_a_restart() -> None:
     """30 ÷ 2 + 10 minutes, on each of 16 nodes at 0.25 interruptions a month: 4 a month."""
     kept = training().spot_factor(np.array([0.25]), np.array([16]))
     assert kept[0] == pytest.approx(1 - 4 * 25 / 60 / 730)
+
+
+def test_checkpoints_as_often_as_is_best() -> None:
+    """Auto: Daly's interval and his complete model, for gangs that fail every 182.5 and every 18.25 hours."""
+    kept = training(checkpoint_minutes="auto", checkpoint_cost_minutes=3).spot_factor(
+        np.array([0.25, 2.5, 0.0]), np.array([16, 16, 16])
+    )
+    for share, mean in zip(kept[:2], (182.5, 18.25), strict=True):
+        part = 0.05 / (2 * mean)
+        work = math.sqrt(2 * 0.05 * mean) * (1 + math.sqrt(part) / 3 + part / 9) - 0.05
+        lost = mean * math.exp(1 / 6 / mean) * math.expm1((work + 0.05) / mean)
+        assert share == pytest.approx(work / lost)
+    assert kept[2] == pytest.approx(1)
+    for often in (10, 60, 600):  # minutes: no fixed interval is better, checkpoints being paid for
+        lost = 18.25 * math.exp(1 / 6 / 18.25) * math.expm1((often / 60 + 0.05) / 18.25)
+        assert kept[1] > often / 60 / lost
+
+
+def test_auto_and_the_cost_of_a_checkpoint_go_together() -> None:
+    """Neither alone; no other word."""
+    for changed in ({"checkpoint_minutes": "auto"}, {"checkpoint_cost_minutes": 3}):
+        with pytest.raises(InputError, match="go together"):
+            training(**changed)
+    with pytest.raises(InputError, match="checkpoint_minutes must be a number"):
+        training(checkpoint_minutes="often")
