@@ -8,9 +8,7 @@ which one. A row without a price says that from its day on there is no such offe
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 import os
 import re
 from bisect import bisect_right
@@ -87,6 +85,8 @@ def current(at: Path | None) -> Refreshed | None:
 
 
 def _read(at: Path, number: int, digest: str) -> Refreshed:
+    import json  # it and hashlib are slow to import, and not everybody has refreshed
+
     home = at / GENERATIONS / f"{number:06d}"
     manifest = _checked(at, home / MANIFEST, digest)
     try:
@@ -101,6 +101,8 @@ def _read(at: Path, number: int, digest: str) -> Refreshed:
 
 
 def _checked(at: Path, path: Path, digest: str) -> str:
+    import hashlib
+
     try:
         data = path.read_bytes()
     except OSError as error:

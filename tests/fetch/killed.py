@@ -31,6 +31,8 @@ from costdata.fetch.wire import Internet
 from .listed import DAY, HOST, ICELAND, OPTIONS, SOURCE, table
 
 POINTS = 50
+FILES = ("fetch/store.py", "/shutil.py")
+DISK = frozenset({"open", "mkdir", "rename", "replace", "rmdir", "unlink", "write_bytes", "write_text"})  # of pathlib
 NEXT = DAY + timedelta(days=1)
 OLD, NEW = "1.5", "1.6"
 KEY = (ICELAND, "a100-40gb.1x", "on_demand")
@@ -52,40 +54,48 @@ def run(folder: Path, usd: str, day: date) -> str:
     return refresh(source, Client(frozenset({HOST}), Internet()), Asked(folder=folder, day=day)).error
 
 
-def at_line(number: int, file: str, act: Callable[[], object]) -> Callable[[FrameType, str, object], Any]:
-    """A trace function that acts at the so-many-th line run of a file."""
+def at_line(number: int, act: Callable[[FrameType], object]) -> Callable[[FrameType, str, object], Any]:
+    """A trace function that acts at the so-many-th line that is run of the store and of what writes for it."""
     left = [number]
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.endswith(file):
+        code = frame.f_code
+        if not code.co_filename.endswith(FILES) and not ("pathlib" in code.co_filename and code.co_name in DISK):
             return None
         if event == "line":
             left[0] -= 1
             if left[0] < 0:
-                act()
+                act(frame)
         return trace
 
     return trace
 
 
-def lines(folder: Path) -> int:
-    """How many lines of the store a whole refresh runs."""
-    count = [0]
+def points(folder: Path) -> list[int]:
+    """Fifty of the lines that a whole refresh runs: those at which the pointer is replaced, and others at random."""
+    count, pointing = [0], list[int]()
 
-    def one_more() -> None:
+    def one_more(frame: FrameType | None) -> None:
+        while frame is not None and frame.f_code.co_name != "replaced":
+            frame = frame.f_back
+        if frame is not None and frame.f_locals["path"].name == refreshed.CURRENT:
+            pointing.append(count[0])
         count[0] += 1
 
-    sys.settrace(at_line(0, "fetch/store.py", one_more))
+    sys.settrace(at_line(0, one_more))
     run(folder, NEW, NEXT)
     sys.settrace(None)
-    return count[0]
+    rng = random.Random(7)  # noqa: S311 (points, no secrets)
+    near = rng.sample(pointing, min(len(pointing), POINTS // 2))
+    others = [line for line in range(count[0]) if line not in near]
+    return sorted(near + rng.sample(others, POINTS - len(near)))
 
 
 def killed(folder: Path, line: int) -> int:
     """The signal that a refresh in a process of its own ends by, at a line."""
     child = os.fork()
     if not child:
-        sys.settrace(at_line(line, "fetch/store.py", lambda: os.kill(os.getpid(), signal.SIGKILL)))
+        sys.settrace(at_line(line, lambda _: os.kill(os.getpid(), signal.SIGKILL)))
         run(folder, NEW, NEXT)
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -107,10 +117,10 @@ def main(work: Path) -> None:
     base, whole = work / "base", work / "whole"
     assert run(base, OLD, DAY) == ""
     shutil.copytree(base, whole)
-    count = lines(whole)
+    lines = points(whole)
     want = {"old": table(base), "new": table(whole)}
     made = []
-    for line in sorted(random.Random(7).sample(range(count), POINTS)):  # noqa: S311 (points, no secrets)
+    for line in lines:
         folder = work / f"at{line}"
         shutil.copytree(base, folder)
         by = killed(folder, line)

@@ -103,7 +103,7 @@ def test_two_refreshes_on_one_day(player: Player, folder: Path) -> None:
     assert refreshed.current(folder).rows("crusoe", refreshed.PAST) == []  # type: ignore[union-attr]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_days_of_any_refreshes_are_kept(
     data: st.DataObject, player: Player, tmp_path_factory: pytest.TempPathFactory

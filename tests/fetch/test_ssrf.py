@@ -24,6 +24,7 @@ PAYLOADS = [
     "https://evilprices.example.com/list",
     "https://prices.example.com@evil.example.net/list",
     "https://prices.example.com:secret@evil.example.net/",
+    "https://user:secret@prices.example.com/list",
     "https://evil.example.net#@prices.example.com/",
     "https://evil.example.net\\@prices.example.com/",
     "https://prices.example.com\\.evil.example.net/",
