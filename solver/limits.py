@@ -44,6 +44,7 @@ class ChanceLimit:
 
     workload: int
     max_probability: Fraction
+    futures: tuple[Fraction, ...] = ()  # their probabilities, where the problem weighs them by others; () as it says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,8 @@ def _guessed(problem: Problem, kind: Kind, i: int, amount: float, more: float) -
     elif kind in SINGLE:
         field, unit = SINGLE[kind]
         now = (getattr(limits, field) or 0) / unit
+    elif kind == "chance":
+        now = float(next(c.max_probability for c in limits.chances if c.workload == i)) * PERCENT
     elif kind == "unserved cvar":
         now = float(sum(u.max_units for u in limits.unserved if u.workload == i))
     else:

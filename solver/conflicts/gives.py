@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engine.slack import Give
 from ..rules.spot import KEY
-from .limits import MICRO, SINGLE, tier
+from .limits import MICRO, PERCENT, SINGLE, tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +86,10 @@ def _of_group(f: Formulation, group: Group) -> Iterator[tuple[Any, ...]]:
         (w,) = group.keys.tolist()
         units = next(max(1, u.max_units) for u in limits.unserved if u.workload == w)
         yield (group.name, w), (group.name, w), group.rows, one / units, float(units), None
+    elif group.name == "chance" and group.keys is not None:
+        (w,) = group.keys.tolist()
+        now = next(float(c.max_probability) for c in limits.chances if c.workload == w)
+        yield (group.name, w), (group.name, w), group.rows, one / PERCENT, now * PERCENT, None
     elif group.name == "spot share" and group.keys is not None:
         for w in np.unique(group.keys // KEY).tolist():
             rows = group.rows[group.keys // KEY == w]

@@ -67,6 +67,10 @@ def _limits(problem: Problem, gone: dict[str, list[int]]) -> Limits:
     if "unserved cvar" in gone:
         tails = enumerate(limits.unserved)
         changes["unserved"] = tuple(u for i, u in tails if i not in gone["unserved cvar"])
+    free = {limits.chances[i].workload for i in gone.get("chance", [])} | set(gone.get("demand", []))
+    changes["chances"] = tuple(
+        dataclasses.replace(c, max_probability=Fraction(1)) if c.workload in free else c for c in limits.chances
+    )
     return dataclasses.replace(limits, **changes)
 
 
@@ -113,6 +117,10 @@ def _policy(problem: Problem) -> Iterator[Limit]:
     for i, u in enumerate(limits.unserved):
         said = f"{u.max_units:,} {problem.workloads.unit[u.workload]} unserved at most in the worst futures"
         yield Limit(kind="unserved cvar", index=i, name=_of(problem, "unserved cvar", u.workload), says=said)
+    for i, c in enumerate(limits.chances):
+        said = f"outages with a probability of {float(c.max_probability):.4g} at most may be given up"
+        if c.max_probability < 1:
+            yield Limit(kind="chance", index=i, name=_of(problem, "chance", c.workload), says=said)
 
 
 def _supply(problem: Problem) -> Iterator[Limit]:

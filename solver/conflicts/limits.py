@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Kind = Literal[
-    "quota", "monthly budget", "hourly budget", "upfront cash", "carbon", "cvar", "unserved cvar",
+    "quota", "monthly budget", "hourly budget", "upfront cash", "carbon", "cvar", "unserved cvar", "chance",
     "spot share", "spot share per region", "spot share per zone", "demand", "work",
 ]  # fmt: skip
 POLICY, SUPPLY, DEMAND = range(3)  # in this order limits are asked to give way
@@ -67,7 +67,7 @@ class Conflict:
 
 def tier(kind: str) -> int:
     """When a kind of limit is asked to give way."""
-    if kind in {"monthly budget", "unserved cvar", *SINGLE}:
+    if kind in {"monthly budget", "unserved cvar", "chance", *SINGLE}:
         return POLICY
     return DEMAND if kind in {"demand", "work"} else SUPPLY
 
@@ -98,7 +98,7 @@ def named(problem: Problem, kind: Kind, index: int, relax_by: int, detail: str) 
 def excess(problem: Problem, decision: Decision) -> list[Conflict]:
     """Every limit that a decision breaks, exactly, in whole units; policy first, demand last."""
     made = [*_budgets(problem, decision), *_upfront(problem, decision), *_carbon(problem, decision)]
-    made += [*_tails(problem, decision), *_quotas(problem, decision)]
+    made += [*_tails(problem, decision), *_chances(problem, decision), *_quotas(problem, decision)]
     return [*made, *_shares(problem, decision), *_unserved(problem, decision)]
 
 
@@ -126,6 +126,10 @@ def _relax(problem: Problem, c: Conflict, unserved: Array | None) -> Problem:
     elif c.kind == "unserved cvar":
         more = [dataclasses.replace(u, max_units=u.max_units + by * (u.workload == c.index)) for u in limits.unserved]
         limits = dataclasses.replace(limits, unserved=tuple(more))
+    elif c.kind == "chance":
+        some = (x.max_probability + Fraction(by * (x.workload == c.index), PERCENT) for x in limits.chances)
+        chances = [dataclasses.replace(x, max_probability=p) for x, p in zip(limits.chances, some, strict=True)]
+        limits = dataclasses.replace(limits, chances=tuple(chances))
     elif c.kind.startswith("spot share"):
         field = "max_" + c.kind.replace(" ", "_")
         shares = list(getattr(work, field))
@@ -133,7 +137,7 @@ def _relax(problem: Problem, c: Conflict, unserved: Array | None) -> Problem:
         changes: dict[str, Any] = {field: tuple(shares)}
         work = dataclasses.replace(work, **changes)
     elif c.kind == "demand" and unserved is not None:
-        mine = (sources.workload == c.index)[:, None]
+        mine = (sources.workload == c.index)[:, None] & ~problem.may_leave[sources.workload]
         sources = dataclasses.replace(sources, units_per_hour=sources.units_per_hour - np.where(mine, unserved, 0))
     elif c.kind == "work":
         mine = (sources.workload == c.index) & (sources.total_units > 0)
@@ -194,6 +198,24 @@ def _upfront(problem: Problem, d: Decision) -> Iterator[Conflict]:
     if paid > limit:
         detail = f"{_usd(paid)} needed, {_usd(limit)} allowed"
         yield named(problem, "upfront cash", 0, math.ceil(Fraction(paid - limit, MICRO)), detail)
+
+
+def _chances(problem: Problem, d: Decision) -> Iterator[Conflict]:
+    out = problem.outages
+    if out is None:
+        return
+    for limit in problem.limits.chances:
+        mine = problem.sources.workload == limit.workload
+        left = d.unserved[mine].any(axis=0) & problem.may_leave[limit.workload]
+        states = np.unique(problem.blocks.scenario[left]).tolist()
+        bad = (p for p, row in zip(out.probability, out.share, strict=True) if any(row[s] for s in states))
+        over = sum(bad, Fraction(0)) - limit.max_probability
+        if over > 0:
+            detail = (
+                f"outages with a probability of {float(over + limit.max_probability):.2%} cannot be served in full, "
+            )
+            detail += f"{float(limit.max_probability):.2%} allowed"
+            yield named(problem, "chance", limit.workload, math.ceil(over * PERCENT), detail)
 
 
 def _tails(problem: Problem, d: Decision) -> Iterator[Conflict]:

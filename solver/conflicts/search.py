@@ -181,10 +181,10 @@ def served_usd(problem: Problem, clock: Clock, *, elastic: bool) -> float | None
 
 def fulfils(problem: Problem, decision: Decision) -> bool:
     """Whether a decision is a plan of a problem, by the independent check; demand given up is not asked for."""
-    must = problem.workloads.must_serve[problem.sources.workload][:, None]
-    decision = dataclasses.replace(
-        decision, unserved=np.where(must, 0, decision.unserved), undone=np.where(must, 0, decision.undone)
-    )
+    owner = problem.sources.workload
+    must = problem.workloads.must_serve[owner][:, None]
+    left = np.where(must & ~problem.may_leave[owner], 0, decision.unserved)
+    decision = dataclasses.replace(decision, unserved=left, undone=np.where(must, 0, decision.undone))
     lines = make_bill(problem, decision, RULES)
     certificate = Certificate(kind="proved", lower_micro_usd=0, upper_micro_usd=sum(lines["micro_usd"].tolist()))
     made = tables(problem, decision)

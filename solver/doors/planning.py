@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_PLAN_BYTES = 256 * 2**20
 MOST_VIOLATIONS = 50  # printed
 # limits that are policy, not physics: where only these give way, exit code 3
-POLICY = ("monthly budget", "hourly budget", "upfront cash", "budget", "carbon", "cvar", "unserved cvar")
+POLICY = ("monthly budget", "hourly budget", "upfront cash", "budget", "carbon", "cvar", "unserved cvar", "chance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from ..rules import Books
 from ..rules.measures import Measures, cvar, future_unserved, measure
 from ..rules.risk import Risk
 from . import mathopt, relaxation
-from .linked import linked
+from .linked import unlinked
 from .press import pressed
 
 if TYPE_CHECKING:
@@ -80,8 +80,6 @@ def only_whole(p: Problem) -> str:
 
     His choice may change what a dollar costs, but no limit: budgets are of list prices, carbon of expected hours.
     """
-    if what := linked(p):
-        return what
     limits, robust = p.limits, bool(p.limits.robust_budget and p.limits.uncertain)
     tail = bool(limits.risk_weight) or limits.cvar_max_micro_usd is not None
     budgets = (*limits.monthly_budget_micro_usd, limits.hourly_budget_micro_usd, limits.upfront_max_micro_usd)
@@ -203,6 +201,7 @@ def _at(p: Problem, choice: Choice) -> Problem:
         sum((w * row[k] for w, row in zip(weight, share, strict=True)), Fraction(0))
         for k in range(len(p.blocks.probability))
     ]
+    chances = tuple(dataclasses.replace(c, futures=futures) for c in p.limits.chances)
     o = p.offers
     price, upfront = o.micro_usd_per_hour.copy(), o.upfront_micro_usd.copy()
     for (offer, rise), part in zip(p.limits.uncertain, choice.risen, strict=True):
@@ -212,7 +211,7 @@ def _at(p: Problem, choice: Choice) -> Problem:
         p,
         blocks=dataclasses.replace(p.blocks, probability=tuple(state)),
         offers=dataclasses.replace(o, micro_usd_per_hour=price, upfront_micro_usd=upfront),
-        limits=p.limits.unguarded(),
+        limits=dataclasses.replace(p.limits.unguarded(), chances=chances),
         outages=None if p.outages is None else dataclasses.replace(p.outages, probability=tuple(weight)),
     )
 
@@ -222,7 +221,7 @@ def _of_relaxation(s: Search) -> Choice:
     p = s.problem
     plain = pressed(dataclasses.replace(p, limits=p.limits.unguarded()))
     root = relaxation.solve_root(
-        plain, s.rules, stop=lambda: s.past(0.2), report=lambda _bound: None, seed=s.effort.seed, gap=s.gap
+        unlinked(plain), s.rules, stop=lambda: s.past(0.2), report=lambda _bound: None, seed=s.effort.seed, gap=s.gap
     )
     full = dataclasses.replace(plain, limits=p.limits)
     f = formulate(full, s.rules, root.candidates, direct=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,8 +54,17 @@ def _bare(p: Problem) -> Problem:
     return dataclasses.replace(p, limits=limits, outages=p.outages and dataclasses.replace(p.outages, hold=()))
 
 
-def within(s: Search, candidates: Array) -> tuple[Decision | None, bool]:
-    """A whole plan over these candidates; whether there is certainly none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search over some candidates ended with."""
+
+    decision: Decision | None
+    none: bool  # there is certainly no plan over these candidates
+    bound: float  # dollars of any plan over them
+
+
+def within(s: Search, candidates: Array) -> Found:
+    """A whole plan over these candidates, in the direct form."""
     f = formulate(s.problem, s.rules, candidates, direct=True)
     clock = math.isfinite(s.time_limit_s)
     answer = mathopt.solve(
@@ -62,5 +72,5 @@ def within(s: Search, candidates: Array) -> tuple[Decision | None, bool]:
         time_limit_s=s.left() if clock else math.inf, node_limit=None if clock else MOST_NODES,
     )  # fmt: skip
     if answer.values is None:
-        return None, answer.status == "infeasible"
-    return decide(f, answer.values, assign), False
+        return Found(decision=None, none=answer.status == "infeasible", bound=-math.inf)
+    return Found(decision=decide(f, answer.values, assign), none=False, bound=answer.bound + f.model.constant)

@@ -17,7 +17,7 @@ from ..rules.budget import overspent_usd
 from . import mathopt, primal, relaxation
 from .assign import assign
 from .guard import MOST_WHOLE, guarded
-from .linked import linked, tight, unlinked, within
+from .linked import Found, linked, tight, unlinked, within
 from .parts import Effort
 from .press import pressed
 from .proof import in_reach, prove
@@ -148,8 +148,7 @@ def _searched(s: Search) -> Outcome:
 
 
 def _ordinary(s: Search) -> Outcome:
-    cells = len(s.problem.candidates.pool) * s.problem.blocks.count
-    if cells <= SMALL or (linked(s.problem) and cells <= MOST_WHOLE):
+    if len(s.problem.candidates.pool) * s.problem.blocks.count <= SMALL:
         return _whole(s)
     if linked(s.problem):
         return _linked(s)
@@ -162,7 +161,10 @@ def _ordinary(s: Search) -> Outcome:
 
 
 def _linked(s: Search) -> Outcome:
-    """The bound of the problem without the rows that link it, and a plan over the candidates of that bound."""
+    """A plan over all candidates, or over those of the root of the problem without the rows that link it."""
+    every = np.arange(len(s.problem.candidates.pool))
+    if len(every) * s.problem.blocks.count <= MOST_WHOLE:
+        return _of_found(s, within(s, every), -math.inf)
     root = _root(dataclasses.replace(s, problem=unlinked(s.problem)))
     if root.infeasible or root.values[root.owed].max(initial=0.0) > MISSED:
         found = _verdict(s, root)
@@ -173,14 +175,18 @@ def _linked(s: Search) -> Outcome:
     rows = root.candidates
     if s.problem.limits.chances:
         rows = np.union1d(rows, _root(dataclasses.replace(s, problem=tight(s.problem))).candidates)
-    none = False
-    for some in (rows, np.arange(len(s.problem.candidates.pool))):
-        decision, none = within(s, some)
-        if decision is not None:
-            return Outcome(decision=decision, bound=root.bound, termination="gap not reached")
-    if none:
-        return Outcome(decision=None, bound=root.bound, termination="infeasible")
-    raise OutOfTimeError.of()
+    few = within(s, rows)
+    return _of_found(s, few if few.decision is not None else within(s, every), root.bound, few=few.decision is not None)
+
+
+def _of_found(s: Search, found: Found, bound: float, *, few: bool = False) -> Outcome:
+    """The outcome of a search over all candidates, or over a few, whose bound is none."""
+    bound = bound if few else max(bound, found.bound)
+    if found.none:
+        return Outcome(decision=None, bound=bound, termination="infeasible")
+    if found.decision is None:
+        raise OutOfTimeError.of()
+    return Outcome(decision=found.decision, bound=bound, termination="time limit" if s.past(ALL) else "gap not reached")
 
 
 def _decomposed(s: Search) -> Outcome | None:

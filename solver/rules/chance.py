@@ -32,9 +32,9 @@ class Chance(Rule):
             return
         spent = np.array([[bool(t) for t in row] for row in out.share]) & np.array([bool(x) for x in out.state])
         futures = np.flatnonzero(spent.any(axis=1))
-        weight = np.array([float(out.probability[i]) for i in futures.tolist()])
         for limit in p.limits.chances:
-            w = limit.workload
+            w, probability = limit.workload, limit.futures or out.probability
+            weight = np.array([float(probability[i]) for i in futures.tolist()])
             given_up = f.model.columns((len(futures),), upper=1.0, whole=True)
             row = f.model.rows("chance", (1,), upper=float(limit.max_probability), keys=np.array([w]))
             f.model.put(row[0], given_up, weight)

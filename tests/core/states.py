@@ -39,6 +39,15 @@ def states(seed: int) -> Problem:
     return spread(problem, rng) if seed % 4 == 0 else problem
 
 
+def cautious(seed: int) -> Problem:
+    """The same with a part of the objective on the worst futures."""
+    rng = np.random.default_rng([seed, 20271128])
+    problem = states(seed)
+    weight, level = Fraction(int(rng.integers(1, 5)), 4), Fraction(int(rng.integers(0, 10)), 10)
+    limits = dataclasses.replace(problem.limits, risk_weight=weight, cvar_level=level)
+    return dataclasses.replace(problem, limits=limits)
+
+
 def giving_up(problem: Problem, rng: Any) -> Problem:
     """Outages that may be given up for services all of which must be served otherwise, so probable at most."""
     w, out = problem.workloads, problem.outages

@@ -17,7 +17,7 @@ from tests.check.by_hand import USD, Place, Work, commitment, make, on_demand, s
 
 from .instances import whole
 from .opinions import wrong
-from .states import base_of, states
+from .states import base_of, cautious, states
 from .test_outages import held, lost, planned
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ def test_sound_on_the_way_of_large_problems(first: int) -> None:
     """Over the candidates of a looser problem's root, with its bound."""
     with patch.object(engine, "MOST_WHOLE", 0):
         assert not wrong(range(first, first + EACH), states, base_of, exact=False, large=True)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_with_a_part_of_the_objective_on_the_worst_futures(large: bool) -> None:
+    """The same optimum; on the way of large problems, against an adversary, sound."""
+    assert not wrong(range(EACH), cautious, base_of, exact=not large, large=large)
 
 
 def test_headroom_is_bought_before_it_is_needed() -> None:
@@ -160,6 +166,15 @@ def test_of_two_outages_one_is_given_up(chance: int, held_nodes: dict[int, int])
     assert [r for r in plan.cost_lines.records() if r["kind"] == "unserved"] == []
     rows = {(x.loss, x.way): x for x in survival(problem, plan)}
     assert rows["outage 1", PLANNED].worst == (0 if len(held_nodes) == 2 else 1)
+
+
+def test_futures_keep_their_probability_whatever_they_weigh() -> None:
+    """With half the objective on the dearest future, on the way of large problems: one outage is given up, not both."""
+    offers = [commitment(USD), commitment(2 * USD, pool=1), on_demand(9 * USD), on_demand(9 * USD, 1)]
+    problem = giving_up(lost([[1, 0, 1], [1, 1, 0]], offers, TWO), Fraction(1, 10))
+    limits = dataclasses.replace(problem.limits, risk_weight=Fraction(1, 2), cvar_level=Fraction(9, 10))
+    plan = planned(dataclasses.replace(problem, limits=limits), large=True)
+    assert len({r["block"] for r in plan.unserved.records()}) <= 1
 
 
 def test_one_more_outage_given_up_is_found_out() -> None:
