@@ -187,20 +187,20 @@ def test_a_ratio_moves_only_where_the_market_does() -> None:
 
 
 def test_what_moved_by_one_factor_on_one_day_is_one_group() -> None:
-    """Two regions by 7 %, a third on that day by 3 %, a fourth by 7 % a week later."""
+    """Two regions by 7 %, a third on that day by 7.2 %, a fourth by 7 % a week later."""
     some = [
         made([("2025-01-01", usd), (day, round(usd * factor))], "2026-01-01", region=region)
         for region, usd, day, factor in [
             ("a", 3_000_000, "2025-03-06", 1.07),
             ("b", 3_333_333, "2025-03-06", 1.07),
-            ("c", 3_000_000, "2025-03-06", 1.03),
+            ("c", 3_000_000, "2025-03-06", 1.072),
             ("d", 3_000_000, "2025-03-13", 1.07),
         ]
     ]
     found = moved_together(some)
     assert [(g.day.isoformat(), round(g.factor, 4), [k[1] for k in g.keys]) for g in found] == [
         ("2025-03-06", 1.07, ["a", "b"]),
-        ("2025-03-06", 1.03, ["c"]),
+        ("2025-03-06", 1.072, ["c"]),
         ("2025-03-13", 1.07, ["d"]),
     ]
 
@@ -270,6 +270,9 @@ def test_an_offer_that_went_and_came_back() -> None:
     gone = _history(key, rows, date(2026, 2, 10))
     assert gone is not None
     assert gone.changes == ()
+    same = _history(key, [*rows[:2], row("2026-03-01", "1", "8760")], None)
+    assert same is not None
+    assert same.changes == ()
     assert _history(key, rows, date(2025, 12, 31)) is None
 
 
