@@ -49,12 +49,12 @@ def load(
 
 
 def _refreshed(store: refreshed.Refreshed | None, day: date) -> tuple[str, ...]:
-    """Of whom prices were refreshed until a day, and when last."""
+    """Of whom prices were refreshed until a day, and when last: the same after every later refresh."""
     if store is None:
         return ()
     last = {who: store.seen(who, dated.EVER, day.isoformat()) for who in sorted(store.days)}
     told = ", ".join(f"{who} {seen}" for who, seen in last.items() if seen)
-    return (f"refreshed prices are used: {told} (generation {store.number} in {store.folder})",) if told else ()
+    return (f"refreshed prices are used: {told}",) if told else ()
 
 
 def _packaged(listed: list[tuple[str, list[str]]], day: date) -> Catalog:

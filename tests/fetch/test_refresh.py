@@ -52,7 +52,7 @@ def test_what_is_unchanged_is_only_seen_again(player: Player, folder: Path) -> N
     assert after.digest == before.digest
     assert set(after.where(provider="crusoe").offers.age_days) == {0}
     assert after.as_of == DAY
-    assert after.warnings[0] == f"refreshed prices are used: crusoe 2026-11-26 (generation 1 in {folder})"
+    assert after.warnings[0] == "refreshed prices are used: crusoe 2026-11-26"
     assert costdata.load(before.as_of).warnings == before.warnings
 
 
@@ -91,6 +91,18 @@ def test_what_is_gone_stays_gone(player: Player, folder: Path) -> None:
     assert counts(report) == {"same": 67, "changed": 1, "added": 1}
     assert table(folder)[SPOT] == "0.8"
     assert SPOT not in table(folder, later - timedelta(days=1))
+
+
+def test_the_day_of_a_refresh_stays_as_it_was_too(player: Player, folder: Path) -> None:
+    """Offers, ages and warnings, after later refreshes that confirm, change and end; and the days between."""
+    refreshing(player, folder, rows({ON_DEMAND: "1.60"}))
+    days = [DAY, DAY + timedelta(days=3)]
+    before = [costdata.load(day) for day in days]
+    assert [max(c.where(provider="crusoe").offers.age_days) for c in before] == [0, 3]
+    refreshing(player, folder, rows({ON_DEMAND: "1.70", SPOT: None}), DAY + timedelta(days=5))
+    for then, now in zip(before, [costdata.load(day) for day in days], strict=True):
+        assert (now.digest, now.warnings) == (then.digest, then.warnings)
+        assert list(now.offers.age_days) == list(then.offers.age_days)
 
 
 def test_two_refreshes_on_one_day(player: Player, folder: Path) -> None:
