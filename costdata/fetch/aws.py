@@ -98,7 +98,7 @@ class Offered:
         try:
             for page in calls.pages("ec2", "describe_instance_type_offerings", region, **asked):
                 for row in page["InstanceTypeOfferings"]:
-                    self.zones[_region(row["Location"]), row["InstanceType"]] += 1
+                    self.zones[region_of(row["Location"]), row["InstanceType"]] += 1
         except CallError as error:
             if error.code in NOT_ENABLED:
                 return False
@@ -117,7 +117,7 @@ class Offered:
         return self.zones.get((region, node))
 
 
-def _region(zone: str) -> str:
+def region_of(zone: str) -> str:
     """The region of a zone; a local zone is a region of its own."""
     return zone[:-1] if zone[-1:].isalpha() else zone
 
@@ -210,11 +210,12 @@ def _dollars(term: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None]:
     for part in term["priceDimensions"].values():
         if part["unit"] not in sums or "USD" not in part["pricePerUnit"]:
             return None, None
-        sums[part["unit"]] += _decimal(part["pricePerUnit"]["USD"])
+        sums[part["unit"]] += decimal(part["pricePerUnit"]["USD"])
     return sums["Hrs"], sums["Quantity"]
 
 
-def _decimal(text: str) -> Decimal:
+def decimal(text: str) -> Decimal:
+    """An amount, exactly; ValueError where it is none."""
     try:
         made = Decimal(text)
     except InvalidOperation:
@@ -260,7 +261,7 @@ def _of_plan(raw: Raw, offered: Offered, ledger: Ledger) -> Price | None:
     parts = [PLANS.get(offering["planType"]), DURATIONS.get(offering["durationSeconds"])]
     payment = PAYMENTS.get(offering["paymentOption"])
     option = "" if None in parts or payment is None else f"{parts[0]}_{parts[1]}{payment}"
-    usd = _decimal(rate["rate"])
+    usd = decimal(rate["rate"])
     why = other(about, PLAN_IS) or offered.wanting(region, node)
     if not why and "BoxUsage:" not in rate["usageType"]:
         why = "capacity reservation"
@@ -337,7 +338,7 @@ def _newest(calls: Calls, region: str, nodes: list[str], offered: Offered, ledge
     for raw in ledger.rows(row for page in pages for row in page["SpotPriceHistory"]):
         row = raw.value
         zone, node = row["AvailabilityZone"], row["InstanceType"]
-        at = _region(zone)
+        at = region_of(zone)
         why = offered.known.wanting(AWS, at, node) if row["ProductDescription"] in LINUX else "not linux"
         if why:
             ledger.drop(why, f"{at}/{node}", raw)
@@ -358,7 +359,7 @@ def _of_zones(pair: Pair, raws: list[Raw], on_demand: Decimal | None, ledger: Le
     region, node = pair
     kept = []
     for raw in raws:
-        usd = _decimal(raw.value["SpotPrice"])
+        usd = decimal(raw.value["SpotPrice"])
         if on_demand is None:
             ledger.drop("no on-demand price to compare", f"{region}/{node}", raw)
         elif not 0 < usd < on_demand * NO_MARKET:

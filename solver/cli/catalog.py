@@ -87,7 +87,7 @@ class HistoryTable(StrEnum):
 
 
 @prices_group.command()
-def history(
+def history(  # noqa: PLR0913 (one a filter)
     *,
     provider: Annotated[list[str] | None, typer.Option(help="Only these providers (may be repeated).")] = None,
     region: Annotated[list[str] | None, typer.Option(help="Only these regions.")] = None,
@@ -97,6 +97,9 @@ def history(
     show: Annotated[
         HistoryTable, typer.Option(help="Dated steps, moves of each offer, offers that moved together.")
     ] = HistoryTable.all,
+    live: Annotated[
+        int, typer.Option(min=0, max=90, metavar="DAYS", help="AWS spot of the last days instead, with your account.")
+    ] = 0,
     limit: Limit = 40,
     style: Rows = RowFormat.table,
 ) -> None:
@@ -107,7 +110,8 @@ def history(
     from ..doors.price_history import price_history
 
     filters = {"provider": provider, "region": region, "node": node, "option": option}
-    price_history({k: v for k, v in filters.items() if v}, as_of, show.value, style.value, limit=limit)
+    given = {k: v for k, v in filters.items() if v}
+    price_history(given, as_of, show.value, style.value, limit=limit, live_days=live)
 
 
 @app.command()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
 from ..money import to_usd
 from . import screen
 from .screen import Column
 
 if TYPE_CHECKING:
+    from costdata.fetch.aws_calls import Calls
     from costdata.history import Change, History
 
 OFFER = ("provider", "region", "node", "option")
@@ -28,12 +30,22 @@ GONE = "gone"
 
 
 def price_history(
-    filters: Mapping[str, Sequence[str]], as_of: str | None, show: str, style: str, *, limit: int
+    filters: Mapping[str, Sequence[str]],
+    as_of: str | None,
+    show: str,
+    style: str,
+    *,
+    limit: int,
+    live_days: int = 0,
+    calls: Calls | None = None,
 ) -> None:
-    """The offers that pass the filters: "steps", "moves" of each, "together", or with "all" the three of them."""
+    """The offers that pass the filters: "steps", "moves" of each, "together", or with "all" the three of them.
+
+    With `live_days` AWS's spot prices of these last days, asked for with the user's account; `calls` is how.
+    """
     from costdata.history import histories
 
-    some = histories(**filters, as_of=as_of)
+    some = _live(filters, live_days, calls) if live_days else histories(**filters, as_of=as_of)
     tables = {
         name: (keys, made(some))
         for name, keys, made in (
@@ -56,6 +68,49 @@ def price_history(
         heads = [column for column in HEADS[name] if column.key != "level_shift" or _noisy(rows)]
         screen.print_rows(heads, [[row[keys.index(c.key)] for c in heads] for row in rows], style, limit=limit)
     screen.console().print(f"{len(some):,} offers. Percent a year: the root of the summed squared log changes a year.")
+
+
+def _live(filters: Mapping[str, Sequence[str]], days: int, calls: Calls | None) -> Sequence[History]:
+    """Of shapes with accelerators, and all regions that the account sees, where the filters name none.
+
+    Raises:
+        InputError: the filters ask for what is not AWS's spot.
+        DataError: AWS cannot be asked, or a name is unknown.
+    """
+    from datetime import UTC, datetime
+
+    from costdata.fetch.aws import AWS, REGIONS
+    from costdata.fetch.aws_spot import spot_histories
+    from costdata.fetch.rows import Known
+
+    if set(filters.get("provider", [AWS])) != {AWS} or set(filters.get("option", ["spot"])) != {"spot"}:
+        raise InputError("live prices are AWS's, of spot", where="--live", mend="leave --provider and --option out")
+    known = Known.of([AWS])
+    shapes = {node: about for (_, node), about in known.nodes.items()}
+    nodes = [_known("node", name, shapes) for name in filters.get("node", ())]
+    asked: dict[str, Any] = {
+        "regions": [_known("region", name, REGIONS) for name in filters.get("region", ())] or None,
+        "nodes": nodes or [node for node, about in shapes.items() if about.accelerators],
+    }
+    return spot_histories(calls or _calls(), known, **asked, days=days, now=datetime.now(UTC))
+
+
+def _known(what: str, name: str, names: Collection[str]) -> str:
+    from costdata.errors import nearest, shown
+
+    if name not in names:
+        raise InputError(f"unknown {what} {shown(name)}", where=what, mend=nearest(name, names))
+    return name
+
+
+def _calls() -> Calls:
+    from costdata import fetch
+    from costdata.fetch.aws_calls import Calls
+    from costdata.fetch.client import Client
+    from costdata.fetch.wire import Internet
+
+    source = fetch.source("aws")
+    return Calls(Client(source.hosts, Internet(), pause_s=source.pause_s))
 
 
 def _steps(some: Sequence[History], as_of: str | None) -> list[list[Any]]:
@@ -90,8 +145,8 @@ def _on_demand(some: Sequence[History], as_of: str | None) -> dict[tuple[str, ..
     spot = [history for history in some if history.option == "spot"]
     if not spot:
         return {}
-    names = {what: {getattr(history, what) for history in spot} for what in OFFER[:3]}
-    return {history.key[:3]: history for history in histories(**names, option="on_demand", as_of=as_of)}
+    providers = {history.provider for history in spot}
+    return {history.key[:3]: history for history in histories(provider=providers, option="on_demand", as_of=as_of)}
 
 
 def _noisy(rows: Sequence[Sequence[Any]]) -> bool:

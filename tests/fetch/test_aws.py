@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ from costdata import packaged, refreshed
 from costdata.fetch import aws
 from costdata.fetch.aws import SOURCE, prices
 from costdata.fetch.aws_calls import Calls
+from costdata.fetch.aws_spot import spot_histories
 from costdata.fetch.errors import FetchError, RefusedError
 from costdata.fetch.refresh import Asked as Refreshing
 from costdata.fetch.refresh import refresh
 from costdata.fetch.rows import Known, Ledger, Price
 from costdata.history import histories
+from solver.doors.price_history import price_history
+from solver.errors import InputError
 
 from .conftest import Answer, Asked, Player
 
@@ -459,3 +462,51 @@ def test_a_refresh_puts_reservations_and_savings_plans_in_force(
     assert history.micro_usd_per_hour.tolist() == [round(650_000_000_000 / 26_280)]
     (gone,) = histories(provider="aws", region=HERE, node="g6.xlarge", option="on_demand")
     assert (gone.days[-1].item(), int(gone.micro_usd_per_hour[-1])) == (how.day, 0)
+
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+EVENTS = [  # zone, price, day and hour of November 2026
+    ("us-east-1a", "20", 16, 3), ("us-east-1b", "30", 16, 9), ("us-east-1a", "21", 18, 1), ("us-east-1a", "22", 18, 23),
+    ("us-east-1c", "40", 19, 5), ("us-east-1b", "10", 20, 11), ("us-east-1b", "99", 20, 13),
+]  # fmt: skip
+
+
+def test_live_spot_is_the_median_of_zones_at_the_end_of_each_day(asking: Asking) -> None:
+    """By hand: 25 on the 16th and 17th, 26 of 22 and 30, 30 of 22, 30 and 40; today ends at noon: 22 of 22, 10, 40."""
+    items = "".join(
+        f"<item><instanceType>{P5}</instanceType><productDescription>Linux/UNIX</productDescription><spotPrice>{usd}"
+        f"</spotPrice><timestamp>2026-11-{day}T{hour:02}:00:00.000Z</timestamp><availabilityZone>{zone}</availabilityZone></item>"
+        for zone, usd, day, hour in EVENTS
+    )
+    answer = xml("DescribeSpotPriceHistory", f"<spotPriceHistorySet>{items}</spotPriceHistorySet>")
+    asking.instead(lambda asked: b"DescribeSpotPriceHistory" in asked.body, answer)
+    (found,) = spot_histories(asking.calls, asking.known, regions=[HERE], nodes=[P5], days=5, now=NOON)
+    steps = dict(zip(found.days.astype(str).tolist(), found.micro_usd_per_hour.tolist(), strict=True))
+    assert steps == {
+        "2026-11-16": 25 * 10**6,
+        "2026-11-18": 26 * 10**6,
+        "2026-11-19": 30 * 10**6,
+        "2026-11-20": 22 * 10**6,
+    }
+    assert (found.key, found.until) == (("aws", HERE, P5, "spot"), NOON.date())
+    form = parse_qs(asking.player.asked[-1].body.decode())
+    assert (form["StartTime"], form["EndTime"]) == (["2026-11-15T12:00:00Z"], ["2026-11-20T12:00:00Z"])
+
+
+def test_the_command_shows_live_prices(asking: Asking, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the price on demand of the tables; only AWS's spot, and names are looked at first."""
+    asking.instead(lambda asked: b"DescribeSpotPriceHistory" in asked.body, spot_page([("us-east-1a", P5, "27.52", 1)]))
+    filters = {"region": [HERE], "node": [P5]}
+    price_history(filters, None, "steps", "json", limit=0, live_days=10, calls=asking.calls)
+    (step,) = json.loads(capsys.readouterr().out)
+    assert (step["usd_per_hour"], step["share_of_on_demand"], step["source"]) == (
+        "27.520000",
+        0.5,
+        "AWS spot price history",
+    )
+    price_history({"node": [P5]}, None, "steps", "csv", limit=0, live_days=10, calls=asking.calls)
+    assert capsys.readouterr().out.count(f"aws,{HERE},{P5},spot") == 1
+    assert {asked.headers["Authorization"].split("/")[2] for asked in asking.player.asked} == {HERE, WEST, "us-east-2"}
+    for wrong in ({"provider": ["gcp"]}, {"option": ["on_demand"]}, {"region": ["us-east-9"]}, {"node": ["p5"]}):
+        with pytest.raises(InputError):
+            price_history(wrong, None, "steps", "json", limit=0, live_days=10, calls=asking.calls)
