@@ -9,7 +9,8 @@ from importlib import import_module
 from ..doors.guard import guarded
 from .app import app
 
-for part in ("planning", "money", "bills", "models", "catalog"):  # each adds its commands, in the order of the help
+# each adds its commands, in the order of the help
+for part in ("planning", "money", "bills", "spot", "models", "catalog"):
     import_module(f".{part}", __name__)
 
 
