@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,8 @@ from costdata.fetch import gcp
 from costdata.fetch.client import Secret
 from costdata.fetch.errors import FetchError
 from costdata.fetch.gcp import HOST, SOURCE, VARIABLE, prices
+from costdata.fetch.refresh import Asked as Refreshing
+from costdata.fetch.refresh import refresh
 from costdata.fetch.rows import Known, Ledger, Price
 
 from .conftest import Answer, Asked, Player
@@ -250,3 +255,17 @@ def test_what_cannot_be_read_is_an_error(player: Player, known: Known, answer: A
     player[HOST, "*"] = answer
     with pytest.raises(FetchError, match=said):
         list(prices(player.client(SOURCE), known, Ledger(), Secret(CANARY)))
+
+
+def test_a_refresh_finds_unchanged_what_is_unchanged(asking: Asking, player: Player, tmp_path: Path) -> None:
+    """Fifteen shapes on demand in Iowa are the same to the micro-dollar; TPUs are not gone with what was not listed."""
+    asking.prices(ALL)
+    source = replace(SOURCE, fetch=lambda client, known, ledger: prices(client, known, ledger, Secret(CANARY)))
+    how = Refreshing(folder=tmp_path, day=date(2026, 11, 26), accept_gone=True, dry_run=True)
+    report = refresh(source, player.client(SOURCE), how)
+    assert report.error == ""
+    same = {key[2] for key in report.compared.same if key[3] == "on_demand"}
+    assert len(same) == 9 + 2 + 4
+    assert not {c.key for c in report.compared.changed if c.key[3] == "on_demand"}
+    gone = {c.key[2].split("-")[0] for c in report.compared.gone}
+    assert gone == {"a2", "a3", "e2", "g2", "g4", "n2"}
