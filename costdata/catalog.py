@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class Catalog:
     commitments: tuple[OwnedCommitment, ...]
     spend_commitments: tuple[SpendCommitment, ...]
     atlas: Mapping[Pair, Region]
+    carbon: Mapping[Pair, tuple[float, ...]] = field(default_factory=dict)  # g CO2e/kWh of a region by UTC hour, 24
 
     @cached_property
     def digest(self) -> str:
@@ -54,6 +55,7 @@ class Catalog:
         tables = (self.accelerators, self.nodes, self.regions)
         lines += [repr(record) for table in tables for record in table.values()]
         lines += [repr(record) for record in (*self.quotas, *self.commitments, *self.spend_commitments)]
+        lines += [f"{place!r} {hours!r}" for place, hours in self.carbon.items()]
         return hashlib.sha256("\x1e".join(sorted(lines)).encode()).hexdigest()
 
     def _priced(self) -> list[Array]:

@@ -26,7 +26,7 @@ def load(
 
     Args:
         as_of: the day; None is the newest prices.
-        overrides: a folder with any of discounts, offers, nodes, regions, quotas, commitments and fx (.csv).
+        overrides: a folder with any of discounts, offers, nodes, regions, carbon, quotas, commitments and fx (.csv).
         max_age_days: refuse prices last seen longer ago than this, before `as_of` or, without one, before today.
 
     Prices that a refresh has put into the user's folder (`AUTOPARALLEL_PRICES`) are read with the packaged ones; the

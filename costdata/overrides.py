@@ -1,4 +1,4 @@
-"""A folder of the user's own tables, applied last: shapes, regions, private offers, discounts, quotas, commitments."""
+"""A folder of the user's own tables, applied last: shapes, regions, offers, discounts, quotas, commitments, carbon."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from .catalog import Catalog
 from .cells import Column, Row
 from .errors import DataError, nearest, shown
 from .schema import EVERY, OFFER_NAMES, Node, Offers, Quota, Region, objects
+
+HOURS = 24
 
 
 def tables() -> dict[str, dict[str, Column]]:
@@ -71,6 +73,13 @@ def tables() -> dict[str, dict[str, Column]]:
             "g_co2_per_kwh": Column(cells.number(0, 3000)),
             "source": rows.REMARK,
         },
+        "carbon": {
+            "provider": rows.NEEDED,
+            "region": rows.NEEDED,
+            "hour_utc": Column(cells.whole(0, 23)),
+            "g_co2_per_kwh": Column(cells.number(0, 3000)),
+            "source": rows.REMARK,
+        },
         "quotas": {
             "provider": rows.NEEDED,
             "region": rows.ANY,
@@ -103,7 +112,8 @@ def applied(catalog: Catalog, folder: str | os.PathLike[str]) -> Catalog:
     offers = _with_private(offers, read["offers"], catalog, rates)
     nodes, spend = held.commitments(read["commitments"], catalog, rates)
     quotas = _quotas(read["quotas"], catalog)
-    return replace(catalog, offers=offers, quotas=quotas, commitments=nodes, spend_commitments=spend)
+    carbon = _carbon(read["carbon"], catalog)
+    return replace(catalog, offers=offers, quotas=quotas, commitments=nodes, spend_commitments=spend, carbon=carbon)
 
 
 def _files(folder: str | os.PathLike[str]) -> dict[str, list[Row]]:
@@ -181,6 +191,19 @@ def _regions(read: list[Row], catalog: Catalog) -> dict[tuple[str, str], Region]
             source=row["source"] or row["where"],
         )
     return made
+
+
+def _carbon(read: list[Row], catalog: Catalog) -> dict[tuple[str, str], tuple[float, ...]]:
+    """Grams a kilowatt-hour by UTC hour; hours without a row have the region's average."""
+    cells.unique(read, ("provider", "region", "hour_utc"))
+    made: dict[tuple[str, str], list[float]] = {}
+    for row in read:
+        rows.known(row, "provider", {p for p, _ in catalog.regions})
+        rows.known(row, "region", {r for p, r in catalog.regions if p == row["provider"]})
+        key = row["provider"], row["region"]
+        hours = made.setdefault(key, [catalog.regions[key].g_co2_per_kwh] * HOURS)
+        hours[row["hour_utc"]] = float(row["g_co2_per_kwh"])
+    return {key: tuple(hours) for key, hours in made.items()}
 
 
 def _rates(read: list[Row], day: date) -> rows.Rates:

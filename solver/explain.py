@@ -334,5 +334,5 @@ def _grams(problem: Problem, plan: Plan) -> Fraction:
     for r in plan.placements.records():
         b, pool = int(r["block"]), int(problem.candidates.pool[int(r["candidate"])])
         weight = blocks.probability[int(blocks.scenario[b])] * int(blocks.total_hours[b])
-        total += weight * int(r["nodes"]) * grams_per_node_hour(problem, pool)
+        total += weight * int(r["nodes"]) * grams_per_node_hour(problem, pool, b)
     return total

@@ -184,7 +184,11 @@ def _grams(problem: Problem, plan: Plan) -> Fraction:
     b, total = problem.blocks, Fraction(0)
     for r in plan.placements.records():
         weight = b.probability[int(b.scenario[r["block"]])] * int(b.total_hours[r["block"]])
-        total += weight * int(r["nodes"]) * grams_per_node_hour(problem, int(problem.candidates.pool[r["candidate"]]))
+        total += (
+            weight
+            * int(r["nodes"])
+            * grams_per_node_hour(problem, int(problem.candidates.pool[r["candidate"]]), int(r["block"]))
+        )
     return total
 
 

@@ -203,6 +203,7 @@ class Problem:
     modes: Table  # columns of workloads.modes.ModeTable plus "workload" (int64 row of workloads)
     limits: Limits = field(default_factory=Limits)
     outages: Outages | None = None
+    grid_g_co2_per_kwh: Array | None = None  # float [R, B] of each hour, where it is known; None: the sites' averages
     excuses: Table = field(default_factory=lambda: Table({}))  # workload, provider, node, region, bottleneck, detail
     provenance: dict[str, str] = field(default_factory=dict)  # catalog digest, as_of, spec text, warnings ...
 
@@ -217,6 +218,8 @@ class Problem:
             _need(len(quota.missing) in (0, b), f"missing of the quota {quota.name} must have one number a block")
         if self.outages is not None:
             self._check_outages(self.outages)
+        grid = (len(self.sites.region), b)
+        _need(self.grid_g_co2_per_kwh is None or self.grid_g_co2_per_kwh.shape == grid, "the grid must be [R, B]")
         for part in (self.offers, self.candidates, self.sources, self.blocks):
             for column in dataclasses.fields(part):
                 value = getattr(part, column.name)
@@ -242,6 +245,16 @@ class Problem:
         for k, probability in enumerate(self.blocks.probability):
             in_all = sum((p * row[k] for p, row in zip(out.probability, out.share, strict=True)), Fraction(0))
             _need(in_all == probability, f"scenario {k} is not as probable as the futures say")
+
+    @property
+    def grid(self) -> Array:
+        """Grams of CO2e a kilowatt-hour of each site, float [R, B], or [R, 1] where hours are alike."""
+        hourly = self.grid_g_co2_per_kwh
+        return self.sites.g_co2_per_kwh[:, None] if hourly is None else hourly
+
+    def grid_in_blocks(self, index: Array) -> Array | None:
+        """The grid where block i is what block `index[i]` is here."""
+        return None if self.grid_g_co2_per_kwh is None else self.grid_g_co2_per_kwh[:, index]
 
     @property
     def futures(self) -> tuple[tuple[Fraction, ...], tuple[tuple[Fraction, ...], ...]]:
@@ -304,6 +317,8 @@ class Problem:
             _feed(h, name, value)
         if self.limits.chances or self.limits.shares:
             _feed(h, "limits more", (self.limits.chances, self.limits.shares))
+        if self.grid_g_co2_per_kwh is not None:
+            _feed(h, "grid", self.grid_g_co2_per_kwh)
         if self.outages is not None:
             for name in ("up", "state", "probability", "share"):
                 _feed(h, f"outages.{name}", getattr(self.outages, name))

@@ -270,8 +270,8 @@ def _carbon(problem: Problem, d: Decision) -> Iterator[Conflict]:
     running = _running(problem, d, FIRM) + spot_nodes(problem, d)
     grams = Fraction(0)
     for q in np.flatnonzero(running.any(axis=1)).tolist():
-        used = sum((h * int(n) for h, n in zip(hours, running[q].tolist(), strict=True)), Fraction(0))
-        grams += used * grams_per_node_hour(problem, q)
+        for b in np.flatnonzero(running[q]).tolist():
+            grams += hours[b] * int(running[q, b]) * grams_per_node_hour(problem, q, b)
     if grams > limit:
         detail = f"{float(grams) / GRAMS_IN_KG:,.1f} kg CO2e emitted, {limit / GRAMS_IN_KG:,.1f} kg allowed"
         by = math.ceil((grams - limit) / GRAMS_IN_KG)

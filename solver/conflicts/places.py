@@ -250,4 +250,5 @@ def _cut(
         offers=dataclasses.replace(o, active=active),
         limits=problem.limits.in_blocks(index),
         outages=problem.outages.in_blocks(index) if problem.outages else None,
+        grid_g_co2_per_kwh=problem.grid_in_blocks(index),
     )

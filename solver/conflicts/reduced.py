@@ -80,7 +80,7 @@ def _unit_usd(problem: Problem) -> Array:
 def _unit_carbon(problem: Problem) -> Array:
     """Watts times grams a kilowatt-hour, of a unit; float [C]."""
     c = problem.candidates
-    power, grid = problem.shapes.power_w[problem.pool_shape], problem.sites.g_co2_per_kwh[problem.pool_site]
+    power, grid = problem.shapes.power_w[problem.pool_shape], problem.grid.mean(axis=1)[problem.pool_site]
     return np.asarray((power * grid)[c.pool] * c.nodes_per_replica / np.maximum(c.units_per_hour, 1))
 
 
@@ -141,4 +141,5 @@ def condensed(problem: Problem) -> Problem:
         ),
         limits=problem.limits.in_blocks(first),
         outages=problem.outages.in_blocks(first) if problem.outages else None,
+        grid_g_co2_per_kwh=problem.grid_in_blocks(first),
     )

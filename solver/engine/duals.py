@@ -151,7 +151,7 @@ def market(problem: Problem, prices: Prices) -> Market:
     rate = p.limits.carbon_micro_usd_per_kg / 1e6 + prices.carbon
     return Market(
         on_demand=of(ON_DEMAND, 0), spot=of(SPOT, 1), commitment=commitment, offers=offers,
-        carbon=(kg_per_node_hour(p) * rate)[:, None] * weight,
+        carbon=kg_per_node_hour(p) * rate * weight,
     )  # fmt: skip
 
 

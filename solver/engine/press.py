@@ -49,7 +49,7 @@ def dearest_node_usd(problem: Problem, *, amortised: bool) -> Array:
     times = 1 if amortised else np.maximum(o.paid_hours.sum(axis=1), 1)
     once = o.upfront_micro_usd / (np.maximum(o.term_hours, 1) if amortised else 1)
     np.maximum.at(made, o.pool, (o.micro_usd_per_hour * times + once) / 1e6)
-    return np.asarray(made + kg_per_node_hour(problem) * (problem.limits.carbon_micro_usd_per_kg / 1e6))
+    return np.asarray(made + kg_per_node_hour(problem).max(axis=1) * (problem.limits.carbon_micro_usd_per_kg / 1e6))
 
 
 def least_needed(problem: Problem) -> Array:

@@ -45,4 +45,5 @@ def thin(problem: Problem, blocks: int) -> Problem:
         sources=dataclasses.replace(s, units_per_hour=s.units_per_hour[:, kept], window=s.window[:, kept]),
         limits=problem.limits.in_blocks(kept),
         outages=problem.outages.in_blocks(kept) if problem.outages else None,
+        grid_g_co2_per_kwh=problem.grid_in_blocks(kept),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ..bill import IDLE_NAME
-from ..calendar import Cells, Horizon, Scenario, exact, make_cells, merge, probabilities
+from ..calendar import HOURS_A_DAY, Cells, Horizon, Scenario, exact, make_cells, merge, probabilities
 from ..errors import InputError
 from ..money import to_micro
 from ..problem import SPOT, Accounting, Blocks, Candidates, Problem, Shapes, Sites, Sources, Workloads
@@ -99,7 +99,8 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
     on_spot = np.isin(np.arange(len(pools.names)), candidates.pool[candidates.market == SPOT])
     hours = int(horizon.hours(horizon.start, horizon.end).sum())
     planned = states(scenarios, outages, pools, on_spot, hours, served)
-    scheme = _Scheme.of(horizon, planned, demand, names, sale, months_apart=limits.has_monthly_budget)
+    clean = _clean(catalog, pools) if limits.counts_carbon else None
+    scheme = _Scheme.of(horizon, planned, demand, names, sale, months_apart=limits.has_monthly_budget, clean=clean)
     offers = offer_table(sale, pools, horizon, scheme.cells, scheme.cell)
     sites = _sites(catalog, pools)
     told = [*beyond(sale, horizon), *shortened(workloads, horizon), *without_spot(workloads, options)]
@@ -117,6 +118,7 @@ def enumerate_problem(  # noqa: PLR0913 (the parts of a problem, by name)
         modes=_modes([modes for modes, _ in found]),
         limits=resolve(limits, catalog, pools, len(horizon.periods), accounting),
         outages=planned.outages(scheme.blocks, planned.same_hours(scheme.cells, scheme.blocks), pools, sites.zones),
+        grid_g_co2_per_kwh=None if clean is None else clean[:, scheme.cells.hour[scheme.cell]],
         excuses=_excuse_table(excuses),
         provenance=_provenance(catalog, told, provenance or {}),
     )
@@ -173,6 +175,7 @@ class _Scheme:
         sale: Sequence[Lot],
         *,
         months_apart: bool,
+        clean: Array | None = None,
     ) -> _Scheme:
         """Cut the horizon at windows and commitments, and merge hours alike (of a month, where months have budgets)."""
         spans = sorted({lot.days for lot in sale if lot.days})
@@ -194,11 +197,22 @@ class _Scheme:
                 cells.month * calm if months_apart else np.zeros_like(cells.month),
             ]
         )
+        if clean is not None:  # hours with another grid are other hours; g CO2e/kWh [R, 24]
+            kind = np.unique(clean, axis=1, return_inverse=True)[1].reshape(-1)
+            requirement = np.vstack([requirement, kind[cells.hour][None, :]])
         if planned.hold:  # such an hour has what the same hour has when nothing is lost: they are not merged across
             requirement = np.vstack([requirement, _calm_label(planned, cells, np.vstack([requirement, window]))])
         share = tuple(exact(s.probability) for s in scenarios)
         blocks, cell = merge(cells, requirement, window[jobs], horizon, share)
         return cls(cells=cells, blocks=blocks, cell=cell, units=units[:, cell], window=window[:, cell])
+
+
+def _clean(catalog: Catalog, pools: Pools) -> Array | None:
+    """Grams of CO2e a kilowatt-hour of each region by UTC hour, float [R, 24]; None where no hours are told apart."""
+    carbon = getattr(catalog, "carbon", {})
+    if not any(site in carbon for site in pools.sites):
+        return None
+    return np.array([carbon.get(site, (catalog.regions[site].g_co2_per_kwh,) * HOURS_A_DAY) for site in pools.sites])
 
 
 def _calm_label(planned: States, cells: Cells, requirement: Array) -> Array:

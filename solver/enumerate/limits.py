@@ -150,6 +150,11 @@ class NamedLimits:
             raise InputError("carbon_usd_per_kg must be a number", where="limits", mend="leave it out for none")
 
     @property
+    def counts_carbon(self) -> bool:
+        """Whether emissions have a price or a limit."""
+        return self.carbon_max_kg is not None or self.carbon_usd_per_kg > 0
+
+    @property
     def has_monthly_budget(self) -> bool:
         """Whether months differ by more than their hours."""
         return self.monthly_budget_usd is not None

@@ -42,6 +42,7 @@ def equal_blocks(r: Reduced) -> Reduced:
         ),
         limits=p.limits.in_blocks(rows),
         outages=None if p.outages is None else p.outages.in_blocks(rows),
+        grid_g_co2_per_kwh=p.grid_in_blocks(rows),
     )
     return r.with_blocks(problem, now, MERGED)
 
@@ -64,6 +65,8 @@ def _labels(p: Problem) -> Array:
     up = p.outages.up if p.outages is not None else np.zeros((0, p.blocks.count), dtype=np.int64)
     if p.outages is not None and p.outages.spot is not None:
         up = np.concatenate([up, p.outages.spot])
+    if p.grid_g_co2_per_kwh is not None:  # as numbers of kinds of hours
+        up = np.concatenate([up, np.unique(p.grid_g_co2_per_kwh, axis=1, return_inverse=True)[1].reshape(1, -1)])
     parts = [p.blocks.scenario[None], alone[None], s.units_per_hour[flows], p.offers.active.astype(np.int64)]
     key = np.concatenate([*parts, *missing, up])
     return np.reshape(np.unique(key, axis=1, return_inverse=True)[1], -1)

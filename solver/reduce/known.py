@@ -28,7 +28,7 @@ RULES = frozenset(
 FIELDS = MappingProxyType(
     {
         Problem: "name blocks sites shapes pool_shape pool_site offers workloads sources candidates modes limits"
-        " outages excuses provenance",
+        " outages grid_g_co2_per_kwh excuses provenance",
         Blocks: "hours scenario periods period_hours probability calendar",
         Sites: "provider region country jurisdiction latitude longitude zones g_co2_per_kwh",
         Shapes: "provider node accelerator accelerators power_w",

@@ -102,5 +102,6 @@ def _sites(r: Reduced) -> Reduced:
             s, rtt_ms=s.rtt_ms[:, sites], transfer_pico_usd_per_unit=s.transfer_pico_usd_per_unit[:, sites]
         ),
         outages=None if out is None else dataclasses.replace(out, up=out.up[sites]),
+        grid_g_co2_per_kwh=None if p.grid_g_co2_per_kwh is None else p.grid_g_co2_per_kwh[sites],
     )
     return r.with_problem(problem, SITES, gone)

@@ -210,13 +210,15 @@ def _transfer(problem: Problem, plan: Plan) -> Iterator[Entry]:
 
 
 def _carbon(problem: Problem, plan: Plan) -> Iterator[Entry]:
-    price, ran = problem.limits.carbon_micro_usd_per_kg, dict[tuple[str, int], Array]()
+    price, ran = problem.limits.carbon_micro_usd_per_kg, dict[tuple[str, int, float], Array]()
     for row in plan.placements.records() if price and len(plan.placements) else ():
         pool = int(problem.candidates.pool[int(row["candidate"])])
-        _add(ran, (str(row["workload"]), pool), problem, int(row["block"]), int(row["nodes"]))
-    for (workload, pool), nodes in sorted(ran.items()):
+        hours, block = problem.grid[problem.pool_site[pool]], int(row["block"])
+        grid = float(hours[block if len(hours) > 1 else 0])
+        _add(ran, (str(row["workload"]), pool, grid), problem, block, int(row["nodes"]))
+    for (workload, pool, grid), nodes in sorted(ran.items()):
         watts = int(problem.shapes.power_w[problem.pool_shape[pool]])
-        grams = Fraction(watts, 1000) * Fraction(float(problem.sites.g_co2_per_kwh[problem.pool_site[pool]]))
+        grams = Fraction(watts, 1000) * Fraction(grid)
         kg = tuple(hours * grams / GRAMS_IN_KG for hours in _expected(problem, nodes))
         key: Key = ("carbon", *_place(problem, pool), "", workload)
         yield Entry(key=key, unit="kg CO2e", usd_per_unit=Fraction(price, MICRO), quantity=kg, workload=workload)

@@ -96,12 +96,12 @@ def future_costs(problem: Problem, books: Books) -> list[Fraction]:
 
 def _carbon_rate(problem: Problem, books: Books) -> Any:
     """Micro-dollars an hour for the emissions of running nodes [B]."""
-    c, made = problem.candidates, 0
+    c, made = problem.candidates, np.zeros(problem.blocks.count, dtype=object)
     for k, replicas in books.replicas.items():
         pool = c.pool[k]
         watts = int(problem.shapes.power_w[problem.pool_shape[pool]])
-        grid = Fraction(float(problem.sites.g_co2_per_kwh[problem.pool_site[pool]]))
-        grams = watts * grid / 1000 * int(c.nodes_per_replica[k])
+        grid = np.array([Fraction(float(g)) for g in problem.grid[problem.pool_site[pool]]], dtype=object)
+        grams = watts * (grid if len(grid) > 1 else grid[0]) / 1000 * int(c.nodes_per_replica[k])
         made = made + replicas * (grams * problem.limits.carbon_micro_usd_per_kg / 1000)
     return made
 

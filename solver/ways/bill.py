@@ -66,7 +66,7 @@ class Bill:
             if shop.rate[pool] < 0 and bought.any():
                 short.append(str(p.pool_names[pool]))
             _add(paid, _times(Fraction(int(shop.rate[pool])), by_scenario(p, bought)))
-            emitted = _times(grams_per_node_hour(p, pool), by_scenario(p, p.blocks.hours * running))
+            emitted = _emitted(p, pool, p.blocks.hours * running)
             _add(priced, _times(Fraction(p.limits.carbon_micro_usd_per_kg, GRAMS_IN_KG), emitted))
             grams += _expected(p, emitted)
         return cls(problem=p, paid=paid, priced=priced, hourly=hourly, grams=grams, held=held, short=short, lost=lost)
@@ -148,6 +148,14 @@ def owned_rate(p: Problem) -> Array:
     for offer in np.flatnonzero((o.kind == COMMITMENT) & (o.owned_nodes > 0)).tolist():
         made = made + int(o.owned_nodes[offer]) * hourly_rate(p, offer) * o.active[offer].astype(object)
     return made
+
+
+def _emitted(p: Problem, pool: int, node_hours: Array) -> Months:
+    """Grams of node-hours in each block and month [B, P]; [S][P]."""
+    if p.grid_g_co2_per_kwh is None:
+        return _times(grams_per_node_hour(p, pool), by_scenario(p, node_hours))
+    grams = np.array([[grams_per_node_hour(p, pool, b)] for b in range(p.blocks.count)], dtype=object)
+    return _times(Fraction(1), by_scenario(p, node_hours * grams))
 
 
 def _times(price: Fraction, amounts: Sequence[Sequence[int | Fraction]]) -> Months:

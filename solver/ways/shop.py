@@ -11,7 +11,7 @@ import numpy as np
 
 from ..problem import FIRM, ON_DEMAND
 from ..reach import reachable
-from ..rules.carbon import GRAMS_IN_KG, grams_per_node_hour
+from ..rules.carbon import GRAMS_IN_KG, kg_per_node_hour
 from .need import PICO_PER_MICRO, hours_at_peak, replicas_needed, weight
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Shop:
         good = (c.market == FIRM) & (c.units_per_hour > 0) & ((rate >= 0) | owned.any(axis=1))[c.pool]
         price = np.where(rate < 0, np.inf, rate)
         if problem.limits.carbon_micro_usd_per_kg:
-            grams = np.array([float(grams_per_node_hour(problem, q)) for q in range(pools)])
+            grams = kg_per_node_hour(problem).mean(axis=1) * GRAMS_IN_KG
             price = price + grams * problem.limits.carbon_micro_usd_per_kg / GRAMS_IN_KG
         return cls(
             problem=problem,

@@ -244,7 +244,9 @@ def _grams(p: Problem, d: Decision) -> Fraction:
     for k, b in np.argwhere(d.replicas):
         pool = p.candidates.pool[k]
         kilowatts = Fraction(int(p.shapes.power_w[p.pool_shape[pool]]), 1000)
-        grams = kilowatts * Fraction(float(p.sites.g_co2_per_kwh[p.pool_site[pool]]))
+        hourly = p.grid_g_co2_per_kwh
+        site = p.pool_site[pool]
+        grams = kilowatts * Fraction(float(p.sites.g_co2_per_kwh[site] if hourly is None else hourly[site, b]))
         often = blocks.probability[blocks.scenario[b]] * int(blocks.total_hours[b])
         made += often * grams * int(d.replicas[k, b] * p.candidates.nodes_per_replica[k])
     return made

@@ -16,7 +16,7 @@ from solver.problem import UnservedLimit
 from solver.rules import RULES
 from tests.core.exact import Facts, choice_of, left_in_scenarios, scenario_costs, tail
 from tests.core.instances import random_problem
-from tests.core.states import giving_up, holding, spread, without_spot
+from tests.core.states import by_the_hour, giving_up, holding, spread, without_spot
 from tests.core.uncertain import with_outages
 
 from .mutations import TABLES, Mutator, redecided
@@ -116,7 +116,7 @@ def hard(seed: int) -> Problem:
     problem = with_outages(problem, rng)
     if seed % 4 == 1:
         problem = spread(giving_up(holding(problem, rng), rng), rng)
-    return without_spot(problem, rng) if seed % 8 == 1 else problem
+    return without_spot(problem, rng) if seed % 8 == 1 else by_the_hour(problem, rng)
 
 
 def strayed(problem: Problem, decision: Decision, seed: int) -> Decision:

@@ -87,7 +87,8 @@ def optimum(problem: Problem) -> Fraction | None:
     """
     t = _Tried(problem)
     f = t.f
-    if f.held or problem.limits.chances or problem.limits.shares:  # blocks are tried one by one, nothing idle
+    hourly = problem.grid_g_co2_per_kwh is not None
+    if hourly or f.held or problem.limits.chances or problem.limits.shares:  # blocks are tried one by one, nothing idle
         raise TooLarge
     runs = [w for w in f.workloads if f.is_run(w)]
     places = [[c for c in f.candidates if f.owner[c] == w and f.open[c]] or [-1] for w in runs]

@@ -96,15 +96,16 @@ class Facts:
         """Micro-dollars of moving a unit."""
         return Fraction(self.pico_usd[d][self.site[c]], 10**6)
 
-    def grams(self, c: int) -> Fraction:
-        """Emissions of a running replica in an hour."""
-        p, q = self.problem, self.pool[c]
-        watts = int(p.shapes.power_w[p.pool_shape[q]])
-        return self.size[c] * Fraction(watts, 1000) * Fraction(float(p.sites.g_co2_per_kwh[p.pool_site[q]]))
+    def grams(self, c: int, b: int) -> Fraction:
+        """Emissions of a running replica in an hour of a block."""
+        p, q, hourly = self.problem, self.pool[c], self.problem.grid_g_co2_per_kwh
+        watts, site = int(p.shapes.power_w[p.pool_shape[q]]), p.pool_site[q]
+        grid = float(p.sites.g_co2_per_kwh[site] if hourly is None else hourly[site, b])
+        return self.size[c] * Fraction(watts, 1000) * Fraction(grid)
 
-    def carbon_price(self, c: int) -> Fraction:
-        """Micro-dollars for the emissions of a running replica in an hour."""
-        return self.grams(c) * self.problem.limits.carbon_micro_usd_per_kg / 1000
+    def carbon_price(self, c: int, b: int) -> Fraction:
+        """Micro-dollars for the emissions of a running replica in an hour of a block."""
+        return self.grams(c, b) * self.problem.limits.carbon_micro_usd_per_kg / 1000
 
     def replica_price(self, c: int) -> int:
         """Micro-dollars an hour that a running replica costs by itself: on spot its nodes, on firm nodes nothing."""
@@ -257,7 +258,7 @@ def cost(facts: Facts, x: Choice) -> Fraction:
     f, weight = facts, facts.weight
     total = sum((n * sum(f.held_price(k), Fraction(0)) for k, n in x.held.items()), Fraction(0))
     total += sum(n * f.price[o] * weight[b] for (o, b), n in x.bought.items())
-    total += sum(n * (f.replica_price(c) + f.carbon_price(c)) * weight[b] for (c, b), n in x.replicas.items())
+    total += sum(n * (f.replica_price(c) + f.carbon_price(c, b)) * weight[b] for (c, b), n in x.replicas.items())
     total += sum(n * f.transfer(d, c) * weight[b] for (d, c, b), n in x.served.items())
     for (d, at), n in x.left.items():
         if not f.total[d] and f.spared(d, at):
@@ -281,7 +282,7 @@ def scenario_costs(facts: Facts, x: Choice) -> tuple[Fraction, list[Fraction]]:
     for (o, b), n in x.bought.items():
         made[f.scenario[b]] += n * f.price[o] * f.total_hours[b]
     for (c, b), n in x.replicas.items():
-        made[f.scenario[b]] += n * (f.replica_price(c) + f.carbon_price(c)) * f.total_hours[b]
+        made[f.scenario[b]] += n * (f.replica_price(c) + f.carbon_price(c, b)) * f.total_hours[b]
     for (d, c, b), n in x.served.items():
         made[f.scenario[b]] += n * f.transfer(d, c) * f.total_hours[b]
     for (d, at), n in x.left.items():
@@ -359,7 +360,7 @@ def hourly(facts: Facts, x: Choice, block: int) -> Fraction:
 
 def emissions(facts: Facts, x: Choice) -> Fraction:
     """Exact expected grams."""
-    return sum((n * facts.grams(c) * facts.weight[b] for (c, b), n in x.replicas.items()), Fraction(0))
+    return sum((n * facts.grams(c, b) * facts.weight[b] for (c, b), n in x.replicas.items()), Fraction(0))
 
 
 def whole(values: list[Fraction]) -> tuple[list[int], Fraction]:

@@ -298,7 +298,9 @@ def _limits(f: Facts, rows: _Rows, x: _Columns) -> None:
     if limits.upfront_max_micro_usd is not None:
         rows.at_most([(n, f.upfront(k)) for k, n in x.held.items()], limits.upfront_max_micro_usd)
     if limits.carbon_max_g is not None:
-        rows.at_most([(r, f.grams(c) * f.weight[b]) for (c, b), r in x.replicas.items()], Fraction(limits.carbon_max_g))
+        rows.at_most(
+            [(r, f.grams(c, b) * f.weight[b]) for (c, b), r in x.replicas.items()], Fraction(limits.carbon_max_g)
+        )
 
 
 def _rates(f: Facts, x: _Columns, block: int) -> Terms:
@@ -311,7 +313,7 @@ def _price(f: Facts, rows: _Rows, x: _Columns) -> None:
     price = rows.objective
     price += [(n, sum(f.held_price(k))) for k, n in x.held.items()]
     price += [(n, f.price[o] * f.weight[b]) for (o, b), n in x.bought.items()]
-    price += [(r, (f.replica_price(c) + f.carbon_price(c)) * f.weight[b]) for (c, b), r in x.replicas.items()]
+    price += [(r, (f.replica_price(c) + f.carbon_price(c, b)) * f.weight[b]) for (c, b), r in x.replicas.items()]
     price += [(v, f.transfer(d, c) * x.hourly[d, b] * f.weight[b]) for (d, c, b), v in x.served.items()]
     for (d, at), v in x.left.items():
         if not f.total[d] and f.spared(d, at):
@@ -346,7 +348,7 @@ def _cost_of(f: Facts, x: _Columns, s: int) -> Terms:
     made: Terms = [(n, f.price[o] * f.total_hours[b]) for (o, b), n in x.bought.items() if f.scenario[b] == s]
     for (c, b), r in x.replicas.items():
         if f.scenario[b] == s:
-            made.append((r, (f.replica_price(c) + f.carbon_price(c)) * f.total_hours[b]))
+            made.append((r, (f.replica_price(c) + f.carbon_price(c, b)) * f.total_hours[b]))
     for (d, c, b), v in x.served.items():
         if f.scenario[b] == s:
             made.append((v, f.transfer(d, c) * x.hourly[d, b] * f.total_hours[b]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from solver.problem import ChanceLimit, ShareLimit
 
-from .draws import KINDS, draw
+from .draws import KINDS, draw, limited
 from .uncertain import with_outages
 
 if TYPE_CHECKING:
@@ -37,6 +37,29 @@ def states(seed: int) -> Problem:
     if seed % 3 == 0:
         problem = giving_up(problem, rng)
     return spread(problem, rng) if seed % 4 == 0 else problem
+
+
+def by_the_hour(problem: Problem, rng: Any) -> Problem:
+    """With a grid whose emissions differ from block to block, in half grams."""
+    grid = rng.integers(40, 1400, (len(problem.sites.region), problem.blocks.count)) / 2
+    return dataclasses.replace(problem, grid_g_co2_per_kwh=grid)
+
+
+CLEAN = ("carbon", "batch", "limits and jobs")
+
+
+def clean_of(seed: int) -> str:
+    """The bases of `clean` take turns."""
+    return CLEAN[seed % len(CLEAN)]
+
+
+def clean(seed: int) -> Problem:
+    """A problem with a limit or a price on carbon, where hours differ."""
+    rng = np.random.default_rng([seed, 20271129])
+    problem = by_the_hour(draw(rng, KINDS[clean_of(seed)], few=False, name=f"clean {seed}"), rng)
+    price = int(rng.integers(0, 3)) * 400_000
+    problem = dataclasses.replace(problem, limits=dataclasses.replace(problem.limits, carbon_micro_usd_per_kg=price))
+    return limited(problem, "carbon", rng) if rng.random() < 0.5 else problem
 
 
 def cautious(seed: int) -> Problem:

@@ -17,8 +17,8 @@ class Units:
 
     def __init__(self, f: Facts) -> None:
         """Look at all that is counted."""
-        carbon = [f.carbon_price(c) for c in f.candidates]
-        grams = [f.grams(c) for c in f.candidates]
+        carbon = [f.carbon_price(c, 0) for c in f.candidates]
+        grams = [f.grams(c, 0) for c in f.candidates]
         share = [share for _, share in f.problem.limits.uncertain]
         weights = denominator(f.weight)
         self.weight = [int(w * weights) for w in f.weight]

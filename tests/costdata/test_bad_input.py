@@ -63,6 +63,7 @@ GOOD = {
         "g_co2_per_kwh": "330",
         "source": "x",
     },
+    "carbon": {"provider": "aws", "region": "us-east-1", "hour_utc": "13", "g_co2_per_kwh": "120.5", "source": "x"},
     "quotas": {"provider": "aws", "region": "us-east-1", "node": "p5.48xlarge", "kind": "any", "max_nodes": "4"},
     "commitments": {
         "provider": "aws",
@@ -89,6 +90,7 @@ NUMERIC = {
     "discounts": ["percent", "fee_per_hour"],
     "nodes": ["accelerators", "vcpus", "ram_gib", "nic_gbit_per_s", "scaleup_gb_per_s", "scaleup_domain", "power_w"],
     "regions": ["latitude", "longitude", "zones", "g_co2_per_kwh"],
+    "carbon": ["hour_utc", "g_co2_per_kwh"],
     "quotas": ["max_nodes"],
     "commitments": ["nodes", "price_per_hour", "usd_per_hour", "upfront"],
     "fx": ["usd_per_unit"],
@@ -103,6 +105,7 @@ NAMES = {
     "discounts": ["provider", "region", "option"],
     "nodes": ["accelerator"],
     "regions": ["country"],
+    "carbon": ["provider", "region"],
     "quotas": ["provider", "region", "node", "kind"],
     "commitments": ["provider", "region", "node", "option", "payment"],
 }

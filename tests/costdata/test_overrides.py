@@ -181,3 +181,16 @@ def test_a_folder_may_hold_other_files(folder: Writer) -> None:
     own = folder(discounts=DISCOUNTS + "gcp,*,*,spot,1,\n")
     (own / "README.md").write_text("ours", encoding="utf-8")
     assert costdata.load(overrides=own).overrides
+
+
+def test_carbon_by_the_hour(folder: Writer) -> None:
+    """Hours without a row keep the average; the digest tells; an unknown region, or an hour named twice, is refused."""
+    text = "provider,region,hour_utc,g_co2_per_kwh\naws,us-east-1,0,120.5\naws,us-east-1,23,90\n"
+    plain, catalog = costdata.load(), costdata.load(overrides=folder(carbon=text))
+    average = plain.regions["aws", "us-east-1"].g_co2_per_kwh
+    assert catalog.carbon == {("aws", "us-east-1"): (120.5, *(average,) * 22, 90.0)}
+    assert plain.carbon == {}
+    assert catalog.digest != plain.digest
+    for wrong in ("aws,us-east-9,0,1", "aws,us-east-1,24,1", "aws,us-east-1,0,1"):
+        with pytest.raises(costdata.DataError):
+            costdata.load(overrides=folder(carbon=text + wrong + "\n"))
