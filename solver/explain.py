@@ -26,10 +26,10 @@ from .survival import PLANNED, survival
 if TYPE_CHECKING:
     from .plan import Plan
     from .problem import Problem, Quota
-    from .survival import Left
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MILLION = 10**6
+NOISE = 1e-9
 AT_LIMIT = 0.99  # of a budget or of a carbon limit: whole nodes seldom fill it to the cent
 
 
@@ -75,6 +75,18 @@ class Reasons:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unserved:
+    """Shares of a workload's demand that a loss leaves unserved: see `survival.Left`."""
+
+    loss: str
+    workload: str
+    way: str  # "as planned" for it, or "as it stands"
+    worst_hour: float
+    mean: float
+    kept: bool  # all that is owed is served
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """The whole, or the part on one workload."""
 
@@ -82,7 +94,7 @@ class Explanation:
     certificate: str
     workloads: list[Reasons]
     binding: list[str]  # limits that bind, in words
-    losses: list[str]  # what the loss of each region and zone would leave, in words
+    losses: list[Unserved]  # what the loss of each region and zone would leave
     conflicts: list[str]  # of an infeasible plan
 
 
@@ -133,29 +145,41 @@ def to_text(found: Explanation) -> str:
             lines.append(f"  rejected, {r.bottleneck} ({r.count}): {'; '.join(r.examples)}")
     if found.binding:
         lines += ["", "Limits that bind", *(f"  {text}" for text in found.binding)]
-    if found.losses:
-        lines += ["", "What a loss leaves of the demand, in the worst hour", *(f"  {text}" for text in found.losses)]
+    if any(x.worst_hour for x in found.losses):
+        lines += [
+            "",
+            "What a loss leaves of the demand, in the worst hour",
+            *(f"  {text}" for text in _left(found.losses)),
+        ]
     if found.conflicts:
         lines += ["", "What would have to give way", *(f"  {text}" for text in found.conflicts)]
     return "".join(clean(line) + "\n" for line in lines)
 
 
-def _losses(problem: Problem, plan: Plan, workload: str) -> Iterator[str]:
-    """Each loss that takes something of a workload: what is served as planned for it, and as it stands."""
-    rows: dict[tuple[str, str], dict[str, Left]] = {}
-    for left in survival(problem, plan):
-        if workload in ("", left.workload):
-            rows.setdefault((left.loss, left.workload), {})[left.way] = left
+def _losses(problem: Problem, plan: Plan, workload: str) -> Iterator[Unserved]:
+    """What each loss leaves of each workload, or of one, planned for it and as it stands."""
+    for x in survival(problem, plan):
+        if workload in ("", x.workload):
+            yield Unserved(
+                loss=x.loss, workload=x.workload, way=x.way, worst_hour=float(x.worst), mean=float(x.mean), kept=x.kept
+            )
+
+
+def _left(losses: Sequence[Unserved]) -> Iterator[str]:
+    """Each loss that takes something, in words."""
+    rows: dict[tuple[str, str], list[Unserved]] = {}
+    for x in losses:
+        rows.setdefault((x.loss, x.workload), []).append(x)
     for (loss, name), ways in rows.items():
-        if any(left.worst for left in ways.values()):
-            said = [f"{_percent(1 - left.worst)} {way}" for way, left in ways.items()]
-            broken = ", not what is owed" * any(not left.kept for way, left in ways.items() if way == PLANNED)
-            yield f"{loss}: {name} is served {', '.join(said)}{broken}"
+        if any(x.worst_hour for x in ways):
+            said = ", ".join(f"{_percent(1 - x.worst_hour)} {x.way}" for x in ways)
+            broken = ", not what is owed" * any(not x.kept for x in ways if x.way == PLANNED)
+            yield f"{loss}: {name} is served {said}{broken}"
 
 
-def _percent(share: Fraction) -> str:
+def _percent(share: float) -> str:
     """Rounded down: what is said is there."""
-    return f"{int(share * 1000) / 10:.1f} %"
+    return f"{int(share * 1000 + NOISE) / 10:.1f} %"
 
 
 def _dollars(usd: str) -> str:

@@ -289,10 +289,12 @@ class Problem:
     @property
     def may_leave(self) -> Array:
         """Where a workload need not be served, at no price, if its outage is one of those given up; bool [W, B]."""
-        made = np.zeros((len(self.workloads.name), self.blocks.count), dtype=bool)
-        if self.outages is not None:
-            lost = np.array([bool(name) for name in self.outages.state])[self.blocks.scenario]
-            made[[c.workload for c in self.limits.chances]] = lost
+        shape = len(self.workloads.name), self.blocks.count
+        if self.outages is None or not self.limits.chances:
+            return np.broadcast_to(np.zeros((1, 1), dtype=bool), shape)
+        made = np.zeros(shape, dtype=bool)
+        lost = np.array([bool(name) for name in self.outages.state])[self.blocks.scenario]
+        made[[c.workload for c in self.limits.chances]] = lost
         return made
 
     def usable(self, pools: Array, nodes: Array) -> Array:

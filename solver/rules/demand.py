@@ -156,9 +156,8 @@ class Demand(Rule):
                     f"{_source(problem, d)}, {block_name(problem, int(b))}",
                     f"{short[b]} units an hour are neither served nor named unserved",
                 )
-            spared = [_given_up(problem, int(s.workload[d]), b) for b in range(len(left))]
-            owed = [n for n, free in zip(left.tolist(), spared, strict=True) if n and not free]
-            if must and owed:
+            owed = left[~_given_up(problem, int(s.workload[d]))] if must else left[:0]
+            if (owed > 0).any():
                 yield self.wrong(_source(problem, d), f"{max(owed)} units an hour unserved, though all must be served")
 
     def _job_violations(self, problem: Problem, books: Books, d: int, served: Any, must: bool) -> Iterator[Violation]:  # noqa: FBT001
@@ -181,7 +180,7 @@ class Demand(Rule):
         s, blocks, months = problem.sources, problem.blocks, range(len(problem.blocks.periods))
         units: dict[int, list[Fraction]] = {}
         for d, every in books.unserved_flow.items():
-            left = every * [not _given_up(problem, int(s.workload[d]), b) for b in range(len(every))]
+            left = np.where(_given_up(problem, int(s.workload[d])), 0, every)
             mine = units.setdefault(int(s.workload[d]), [Fraction(0)] * len(months))
             mine[:] = [a + b for a, b in zip(mine, books.monthly(left), strict=True)]
         for (d, scenario), undone in books.unserved_job.items():
@@ -206,11 +205,12 @@ def _needed(members: tuple[int, ...], reach: Any) -> bool:
     return whole or bool((reach[list(members)].any(axis=0) != reach.any(axis=0)).any())
 
 
-def _given_up(problem: Problem, w: int, b: int) -> bool:
-    """Whether what a workload leaves in a block has no price: the block is of an outage that may be given up."""
-    out = problem.outages
-    chance = any(limit.workload == w for limit in problem.limits.chances)
-    return chance and out is not None and bool(out.state[int(problem.blocks.scenario[b])])
+def _given_up(problem: Problem, w: int) -> Any:
+    """Blocks in which what a workload leaves has no price: those of outages, if some may be given up; bool [B]."""
+    out, scenario = problem.outages, problem.blocks.scenario.tolist()
+    if out is None or all(limit.workload != w for limit in problem.limits.chances):
+        return np.zeros(len(scenario), dtype=bool)
+    return np.array([bool(out.state[s]) for s in scenario])
 
 
 def _source(problem: Problem, d: int) -> str:

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from solver.check import check
+from solver.explain import explain, to_text
 from solver.rules import RULES
 from solver.survival import PLANNED, STANDING, Left, losses, most_served, survival
 from tests.check.by_hand import USD, Place, Work, commitment, make, on_demand
@@ -132,3 +133,16 @@ def test_the_replay_finds_what_the_rule_would_have_kept() -> None:
     sound = found(problem, unchecked(problem, RULES))["r0 is lost", PLANNED]
     assert sound.worst == 0
     assert sound.kept
+
+
+def test_an_explanation_says_what_a_loss_leaves() -> None:
+    """Of each region by name, in the worst hour; nothing of losses that take nothing."""
+    problem = lost([[1, 0], [1, 1]], [on_demand(USD), on_demand(4 * USD, 1)], TWO)
+    found = explain(problem, planned(problem, large=False))
+    assert [(x.loss, x.way, x.worst_hour, x.kept) for x in found.losses] == [
+        ("outage 1", PLANNED, 0.0, True), ("outage 1", STANDING, 1.0, False), ("aws/r1 is lost", STANDING, 0.0, True)
+    ]  # fmt: skip
+    text = to_text(found)
+    assert "What a loss leaves of the demand, in the worst hour\n" in text
+    assert "  outage 1: a is served 100.0 % as planned, 0.0 % as it stands\n" in text
+    assert "aws/r1 is lost" not in text
