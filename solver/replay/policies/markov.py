@@ -50,11 +50,15 @@ class _Decider:
         self.grid = Grid.of(float(jobs.deadline_hours.max()), float((jobs.deadline_hours - jobs.work_hours).max()))
         self.on_demand_usd = jobs.on_demand_usd(case.prices)
         self.known: dict[tuple[float, ...], int] = {}
-        self.tables = np.zeros((0, -(-self.grid.times // ROW), self.grid.slacks, 8 * K + 1), dtype=np.float16)
+        self.tables = np.zeros(self.room(0), dtype=np.float16)
         self.columns = columns()
         self.review = max(1, round(REVIEW_HOURS / case.market.gap_hours))
         self.ticks = 0
         self.row, self.shapes = np.zeros(0, dtype=np.int64), np.zeros(0)
+
+    def room(self, tables: int) -> tuple[int, ...]:
+        """Shape of so many tables."""
+        return tables, -(-self.grid.times // ROW), self.grid.slacks, 8 * K + 1
 
     def choose(self, s: State) -> Array:
         """A mode for each job."""
@@ -99,8 +103,10 @@ class _Decider:
                 loss_shape=LATTICE**loss, return_shape=LATTICE**back, another_up=another / PARTS, restart_hours=restart,
                 spot_price=max(1, round(price * PRICE_PARTS)) / PRICE_PARTS,
             )  # fmt: skip
-            self.known[key] = len(self.tables)
-            self.tables = np.concatenate([self.tables, table(process, self.grid)[None]])
+            row = self.known[key] = len(self.known)
+            if row == len(self.tables):  # twice as many places, so that few copies are made
+                self.tables = np.concatenate([self.tables, np.zeros_like(self.tables, shape=self.room(max(1, row)))])
+            self.tables[row] = table(process, self.grid)
         return self.known[key]
 
     def _within_loss(self, chosen: Array, s: State) -> Array:
