@@ -57,8 +57,12 @@ def test_the_value_is_what_the_decisions_cost_on_average() -> None:
         steps, slack, mode, x, cost = 48, 24, IDLE, K, 0.0
         while steps - slack > 0:
             row = decided[min(max(1, round(steps / 2)), len(decided) - 1), slack, where[mode, x]]
-            chosen = int(row.argmin()) if slack >= 2 or mode == ON_DEMAND else ON_DEMAND
-            slack -= (chosen not in (IDLE, mode)) + (chosen == IDLE)  # a start takes a step, and so does waiting
+            chosen = int(row.argmin())
+            takes = (chosen not in (IDLE, mode)) + (chosen == IDLE)  # a start takes a step, and so does waiting
+            if chosen != ON_DEMAND and slack - takes < 1:  # a start on demand would be too late
+                chosen = ON_DEMAND
+                takes = int(mode != ON_DEMAND)
+            slack -= takes
             cost += 0.25 * {IDLE: 0.0, ON_DEMAND: 1.0, SPOT: 0.3}[chosen]
             after = int(np.searchsorted(follow[x], draw.random()))
             lost = chosen == SPOT and after >= K
