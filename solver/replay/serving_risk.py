@@ -14,10 +14,13 @@ LIMIT = 0.001  # share of demand that may go unserved
 SPENT = 0.98  # of the limit, at most
 ADVANCE_HOURS, PAID_BACK_HOURS = 24.0, 96.0  # of credit at the start, gone by then
 MOST_ZONES = 6  # that replicas are spread over
-LOST_TOGETHER = {True: 0.2, False: 0.01}  # chance that a zone goes with another: of the same region, of another
-RESERVE = 1.0  # losses of all replicas that the credit is held at
+SAME_REGION_TOO = 0.2  # chance that with a zone all of its region go
+OTHER_REGION_TOO, ALL_TOO = 0.01, 0.01  # that another goes too, that all go
+RESERVE_HOURS = 17.0  # of earning, of credit that is held: then what is left unserved costs what spot saves at most
+OVERDRAWN = 0.2  # of what is earned, that losses may be expected to overdraw
 STAYS = 0.8  # of its hazard counts of a zone where replicas are ready: they move only for much less
 AGAIN_HOURS = 0.5  # when nothing has changed
+EXTRA = (1, 2)  # replicas more than needed, where zones lose some and keep some
 PARTS = (0.25, 0.5)  # of what is needed on spot, the rest on demand
 
 
@@ -29,8 +32,8 @@ class SizedByRisk:
     known from what was seen before (`solver.spot.risk`). Replicas are spread over the k zones that last best, for every
     k: just what is needed, or so many that any one or two zones may go, or part is on demand. Each way costs its price
     and what it is expected to leave unserved until others start, at a price that falls as long as demand is served in
-    full: the limit on the share unserved earns a credit by the hour, losses spend it, and a way whose loss of a zone
-    would overdraw it is not open at all. Replicas that are no longer wanted go when those that are serve.
+    full: the limit on the share unserved earns a credit by the hour, losses spend it, and a way that is expected to
+    overdraw much of what is earned is not open at all. Replicas that are no longer wanted go when those that are serve.
     """
 
     limit: float = LIMIT
@@ -39,21 +42,20 @@ class SizedByRisk:
 
     def begin(self, market: Market, services: Services, terms: Terms) -> Decide:
         """The hazards of all zones, each tick from what was seen up to it."""
-        most = services.need.max(axis=1)
-        level = np.ones_like(most) if terms.whole_zone else np.clip(most, 1, max(1, market.most))
-        known, which = np.unique(level, return_inverse=True)
-        rates = np.stack([seen(market.up(n), market.gap_hours).loss_per_hour(self.prior) for n in known.tolist()])
+        levels = 1 if terms.whole_zone else max(1, min(market.most, int(services.need.max(initial=1))))
+        up = (market.up(n + 1) for n in range(levels))
+        rates = np.stack([seen(row, market.gap_hours).loss_per_hour(self.prior) for row in up])
         ways = _Ways(market.zones, terms, self.limit)
         every = max(1, round(AGAIN_HOURS / market.gap_hours))
-        spot, on_demand = np.zeros(services.zones.shape, dtype=np.int64), np.zeros(len(most), dtype=np.int64)
-        room, need = np.full(spot.shape, -1), np.full(len(most), -1)
+        spot, on_demand = np.zeros(services.zones.shape, dtype=np.int64), np.zeros(len(services.need), np.int64)
+        room, need = np.full(spot.shape, -1), np.full(len(on_demand), -1)
 
         def decide(view: View) -> tuple[Array, Array]:
             anew = (view.room != room).any(axis=1) | (view.need != need) | (view.tick % every == 0)
             room[:], need[:] = view.room, view.need
             if anew.any():
-                part, rate = view.only(anew), rates[which[anew], :, view.tick]
-                spot[anew], on_demand[anew] = ways.cheapest(part, rate, self._credit(part, market.gap_hours))
+                part, hazard = view.only(anew), _Hazard(rates[:, :, view.tick])
+                spot[anew], on_demand[anew] = ways.cheapest(part, hazard, self._credit(part, market.gap_hours))
             return gradually(view, spot, on_demand)
 
         return decide
@@ -62,6 +64,27 @@ class SizedByRisk:
         """Replica-hours that may still go unserved [S]."""
         ahead = ADVANCE_HOURS * max(0.0, 1 - view.tick * gap_hours / PAID_BACK_HOURS) * view.need
         return np.asarray(self.limit * SPENT * (view.needed + ahead) - (view.needed - view.served))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hazard:
+    """Rates an hour at which room for so many replicas is lost [L, Z]; one level where all go together."""
+
+    rates: Array
+
+    def of(self, replicas: Array) -> Array:
+        """Mean rate of a replica of so many [S] in each zone, [S, Z]."""
+        many = np.clip(replicas, 1, len(self.rates))[:, None]
+        return np.asarray(self._summed()[many, np.arange(self.rates.shape[1])] / many)
+
+    def expected(self, exposed: Array) -> Array:
+        """Replicas lost an hour, of so many exposed in each zone [..., Z]: room for n goes at the rate of level n."""
+        if len(self.rates) == 1:
+            return np.asarray(self.rates[0] * exposed)
+        return np.asarray(self._summed()[np.minimum(exposed, len(self.rates)), np.arange(self.rates.shape[1])])
+
+    def _summed(self) -> Array:
+        return np.concatenate([np.zeros_like(self.rates[:1]), np.cumsum(self.rates, axis=0)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +103,21 @@ class _Ways:
     def __init__(self, zones: tuple[str, ...], terms: Terms, limit: float) -> None:
         self.terms, self.limit = terms, limit
         self.regions = np.unique([region_of(zone) for zone in zones], return_inverse=True)[1]
-        same = self.regions[:, None] == self.regions[None, :]
-        self.together = np.where(same, LOST_TOGETHER[True], LOST_TOGETHER[False])
-        np.fill_diagonal(self.together, 0.0)
 
-    def cheapest(self, view: View, rate: Array, credit: Array) -> tuple[Array, Array]:
-        """The cheapest way for each service: spot [S, Z] and on demand [S], by hazards [S, Z] and credit [S]."""
+    def cheapest(self, view: View, hazard: _Hazard, credit: Array) -> tuple[Array, Array]:
+        """The cheapest way for each service: spot [S, Z] and on demand [S], with its credit [S] in replica-hours."""
         t, need = self.terms, np.maximum(view.need, 1)
-        gap = t.gap_minutes / 60
-        rate = np.where(view.ready > 0, STAYS, 1.0) * rate
+        rate = np.where(view.ready > 0, STAYS, 1.0) * hazard.of(need)
         ways = self._open(view, rate)
         spot = poured(ways.total, ways.used, view.room, rate)
         lost = np.minimum(spot.max(axis=2) * ways.spare[:, None], spot.sum(axis=2))
         on_demand = np.maximum(0, view.need - (spot.sum(axis=2) - lost))
-        worst, expected = self._shortfall(spot, on_demand, view.need, rate)
-        losses = credit / (max(gap, 1e-9) * need)
-        price = (t.on_demand_usd_per_hour - t.spot_usd_per_hour.min()) / self.limit
-        price = max(price, 0.0) * 2.0 ** np.clip(RESERVE - losses, -6, 4)
-        cost = spot @ t.spot_usd_per_hour + on_demand * t.on_demand_usd_per_hour + price * expected * gap
-        allowed = ways.fits & ((worst * gap <= np.maximum(credit, 0.0)) | (worst == 0))
+        unserved, overdrawn = self._losses(spot, on_demand, view.need, rate, hazard, credit)
+        earned = self.limit * need  # replica-hours an hour
+        price = max(t.on_demand_usd_per_hour - t.spot_usd_per_hour.min(), 0.0) / self.limit
+        price *= 2.0 ** np.clip(1 - credit / earned / RESERVE_HOURS, -6, 4)
+        cost = spot @ t.spot_usd_per_hour + on_demand * t.on_demand_usd_per_hour + price * unserved
+        allowed = ways.fits & (overdrawn <= OVERDRAWN * earned)
         choice, rows = np.where(allowed, cost, np.inf).argmin(axis=0), np.arange(len(need))
         return spot[choice, rows], on_demand[choice, rows]
 
@@ -113,6 +132,8 @@ class _Ways:
         for rank in (best, apart):
             ways += [(rank < k, need + -(-need // (k - 1)), 1, k) for k in range(2, most + 1)]
         ways += [(apart < k, need + 2 * -(-need // (k - 2)), 2, k) for k in range(4, most + 1)]
+        if not self.terms.whole_zone:
+            ways += [(best < k, need + extra, 0, k) for k in range(1, most + 1) for extra in EXTRA]
         used = np.stack([used for used, _, _, _ in ways]) & (view.room > 0)
         fits = used.sum(axis=2) == np.array([k for _, _, _, k in ways])[:, None]
         return _Open(used, np.stack([n for _, n, _, _ in ways]), np.array([spare for _, _, spare, _ in ways]), fits)
@@ -126,17 +147,34 @@ class _Ways:
         apart = np.argsort(np.argsort(np.where(room > 0, turn * len(self.regions), 10**6) + best, axis=1), axis=1)
         return best, apart
 
-    def _shortfall(self, spot: Array, on_demand: Array, need: Array, rate: Array) -> tuple[Array, Array]:
-        """Replicas missing when the largest zone goes [C, S]; replicas expected to go missing, an hour [C, S]."""
-        held = spot > 0
+    def _losses(
+        self, spot: Array, on_demand: Array, need: Array, rate: Array, hazard: _Hazard, credit: Array
+    ) -> tuple[Array, Array]:
+        """Replica-hours expected to go unserved, and to be overdrawn, an hour [C, S]: one zone lost, or two at once."""
+        gap, held = self.terms.gap_minutes / 60, spot > 0
         over = (spot.sum(axis=2) + on_demand - need)[:, :, None]
-        alone = np.maximum(0, spot - over)
-        both = np.minimum(spot + spot.max(axis=2, keepdims=True), spot.sum(axis=2, keepdims=True)) - over
-        more = np.maximum(0, both - alone) * held
-        hazard = np.where(held, rate, 0.0)
-        others = (hazard.sum(axis=2, keepdims=True) - hazard) * (self.terms.gap_minutes / 60 / 2)
-        chance = np.minimum(1.0, others + held @ self.together)
-        return alone.max(axis=2), (hazard * (alone + chance * more)).sum(axis=2)
+        rate = np.where(held, rate, 0.0)
+        others = rate.sum(axis=2, keepdims=True) - rate
+        sizes = [np.maximum(0, n - over) * held for n in (spot, *self._lost_with(spot))]  # alone, region, two, all
+        also = (held.sum(axis=2, keepdims=True) > 1) * held
+        chances = [
+            SAME_REGION_TOO * (sizes[1] > sizes[0]),
+            np.minimum(0.5, others * (gap / 2) + OTHER_REGION_TOO * also),
+            ALL_TOO * also,
+        ]
+        more = sum(c * np.maximum(0, n - sizes[0]) for c, n in zip(chances, sizes[1:], strict=True))
+        beyond = [np.maximum(0.0, n * gap - np.maximum(credit, 0.0)[:, None]) for n in sizes]
+        overdrawn = beyond[0] + sum(c * (n - beyond[0]) for c, n in zip(chances, beyond[1:], strict=True))
+        return (hazard.expected(sizes[0]) + rate * more).sum(axis=2) * gap, (rate * overdrawn).sum(axis=2)
+
+    def _lost_with(self, spot: Array) -> tuple[Array, Array, Array]:
+        """Replicas lost with those of each zone [C, S, Z]: all of its region; of the largest other zone; all."""
+        of_region = np.eye(self.regions.max() + 1, dtype=np.int64)[self.regions]
+        largest = spot.max(axis=2, keepdims=True)
+        second = np.sort(spot, axis=2)[:, :, -2:][:, :, :1] if spot.shape[2] > 1 else 0 * largest
+        first = np.arange(spot.shape[2]) == spot.argmax(axis=2)[:, :, None]
+        two = spot + np.where(first, second, largest)
+        return (spot @ of_region)[:, :, self.regions], two, np.broadcast_to(spot.sum(axis=2, keepdims=True), spot.shape)
 
 
 def poured(total: Array, used: Array, room: Array, rate: Array) -> Array:

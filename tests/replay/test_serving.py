@@ -148,11 +148,11 @@ def _spells(zones: int, ticks: int, seed: int, gap_hours: float = 0.1) -> np.nda
 def test_nothing_is_cheaper_than_the_bound(whole_zone: bool) -> None:
     """What any policy paid, and random wishes too, is at least the bound at the share it left unserved."""
     rng = np.random.default_rng(7)
-    counts = _spells(3, 600, seed=2) * (1 if whole_zone else rng.integers(1, 5, (3, 600)))
+    counts = _spells(3, 300, seed=2) * (1 if whole_zone else rng.integers(1, 5, (3, 300)))
     market, services = _market(counts, 6.0), Services(zones=every(3, (1, 2, 3)), need=np.full((7, 1), 3))
     for cold, notice in ((3.0, 2.0), (10.0, 2.0), (20.0, 15.0), (0.0, 0.0)):
         terms = _terms(3, cold_start_minutes=cold, notice_minutes=notice, whole_zone=whole_zone)
-        wild = Scripted(rng.integers(0, 4, (600, 3)), rng.integers(0, 2, 600))
+        wild = Scripted(rng.integers(0, 4, (300, 3)), rng.integers(0, 2, 300))
         for policy in (*POLICIES, wild):
             out = replay(market, services, policy, terms)
             for s, share in enumerate(1 - out.served_share):
@@ -183,7 +183,7 @@ def test_no_policy_sees_what_comes() -> None:
 
 def test_services_do_not_disturb_one_another() -> None:
     """All at once is one by one."""
-    market, terms = _market(_spells(3, 300, seed=9), 6.0), _terms(3)
+    market, terms = _market(_spells(3, 150, seed=9), 6.0), _terms(3)
     services = Services(zones=every(3, (1, 2, 3)), need=np.arange(1, 8)[:, None])
     for policy in POLICIES:
         together = replay(market, services, policy, terms)
