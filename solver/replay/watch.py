@@ -12,6 +12,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 PRIOR_LOSS_SHAPE, PRIOR_RETURN_SHAPE, PRIOR_ANOTHER_UP = 1.1, 1.2, 0.3  # of the traces of 2022 and 2023
 PRIOR_ENDS = 20.0  # how many ends of spells the prior is worth
 HALF_LIFE_HOURS = 72.0  # after which what was seen counts half
+MOST_HALVINGS = 200.0
 
 
 class Watch:
@@ -70,8 +71,15 @@ def _exposure(age: Array, gap_hours: float, scale: float) -> Array:
 
 
 def _fading(events: Array, keep: float) -> Array:
-    """Sums over the past of each tick, what is old counting less; [Z, T] from [Z, T − 1]."""
-    from scipy.signal import lfilter
+    """Sums over the past of each tick, what is old counting less; [Z, T] from [Z, T − 1].
 
-    summed = lfilter([1.0], [1.0, -keep], events.astype(float), axis=1)
-    return np.concatenate([np.zeros((len(events), 1)), summed], axis=1)
+    y[t] = x[t] + keep · y[t − 1], as keep^t · Σ x[s] keep^−s in stretches short enough for floats.
+    """
+    stretch = max(1, int(MOST_HALVINGS / -np.log2(keep)))
+    made = np.zeros((len(events), events.shape[1] + 1))
+    for first in range(0, events.shape[1], stretch):
+        part = events[:, first : first + stretch].astype(float)
+        power = keep ** np.arange(part.shape[1])
+        before = made[:, first : first + 1] * keep
+        made[:, first + 1 : first + 1 + part.shape[1]] = power * (before + np.cumsum(part / power, axis=1))
+    return made

@@ -9,6 +9,7 @@ import pytest
 
 from solver.replay.jobs import IDLE, ON_DEMAND, SPOT
 from solver.replay.values import AGES_HOURS, Grid, K, Process, age_class, columns, expected_hours, moves, table
+from solver.replay.watch import _fading
 
 NEVER_LOST = Process(loss_shape=1e-9, return_shape=1e-9, another_up=0.0, restart_hours=0.5, spot_price=0.3)
 
@@ -76,3 +77,13 @@ def test_ages_fall_into_their_classes() -> None:
     """A class begins with its first age."""
     assert age_class(AGES_HOURS).tolist() == list(range(K))
     assert age_class(np.array([0.2, 31.9, 500.0])).tolist() == [0, K - 2, K - 1]
+
+
+def test_what_fades_is_summed_in_stretches() -> None:
+    """Against the recurrence, over more halvings than a stretch holds."""
+    draw = np.random.default_rng(0)
+    events = draw.random((2, 900)) < 0.1
+    keep, y = 0.6, np.zeros((2, 901))
+    for t in range(900):
+        y[:, t + 1] = events[:, t] + keep * y[:, t]
+    np.testing.assert_allclose(_fading(events, keep), y, rtol=1e-9, atol=1e-9)
