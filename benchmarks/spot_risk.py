@@ -45,7 +45,7 @@ def folder(named: Path | None) -> Path | None:
 
 def gangs(market: Market) -> list[int]:
     """Sizes that are judged: one instance, and as many as the zones ever had."""
-    return sorted({1, market.most})
+    return sorted({1, max(1, market.most)})
 
 
 def windows(found: Seen, zone: int, hours: float, seed: int) -> list[dict[str, float]]:

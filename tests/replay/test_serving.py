@@ -169,16 +169,18 @@ def test_the_bound_by_hand() -> None:
 
 
 def test_no_policy_sees_what_comes() -> None:
-    """What is decided in the first half does not change with the second."""
-    counts = _spells(3, 400, seed=5)
+    """What is decided until a tick does not change with what comes after it: all of it the other way round."""
+    counts = _spells(3, 240, seed=5)
     services, terms = Services(zones=every(3, (2, 3)), need=np.full((4, 1), 2)), _terms(3)
     for policy in (SizedByRisk(), SpotHedge(1)):
-        whole, half = Watched(policy), Watched(policy)
-        replay(_market(counts, 6.0), services, whole, terms)
-        replay(_market(counts[:, :200], 6.0), services, half, terms)
-        for (a, b), (c, d) in zip(whole.said[:200], half.said, strict=True):
-            assert (a == c).all()
-            assert (b == d).all()
+        known = Watched(policy)
+        replay(_market(counts, 6.0), services, known, terms)
+        for ticks in (60, 100, 140, 180, 220):
+            other = Watched(policy)
+            replay(_market(np.where(np.arange(240) < ticks, counts, 1 - counts), 6.0), services, other, terms)
+            for (a, b), (c, d) in zip(known.said[:ticks], other.said[:ticks], strict=True):
+                assert (a == c).all()
+                assert (b == d).all()
 
 
 def test_services_do_not_disturb_one_another() -> None:
