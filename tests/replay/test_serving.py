@@ -175,7 +175,7 @@ def test_no_policy_sees_what_comes() -> None:
     for policy in (SizedByRisk(), SpotHedge(1)):
         known = Watched(policy)
         replay(_market(counts, 6.0), services, known, terms)
-        for ticks in (60, 100, 140, 180, 220):
+        for ticks in (62, 101, 142, 181, 222):
             other = Watched(policy)
             replay(_market(np.where(np.arange(240) < ticks, counts, 1 - counts), 6.0), services, other, terms)
             for (a, b), (c, d) in zip(known.said[:ticks], other.said[:ticks], strict=True):
