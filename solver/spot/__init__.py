@@ -1,6 +1,6 @@
 """Spot capacity: traces of what was to be had, the risk of a pool, and what of spot is left as work."""
 
-from .risk import Count, Paths, PoolRisk, Seen, seen
+from .risk import Count, Paths, PoolRisk, Seen, ahead, seen
 from .together import down_together
 from .traces import Market, Trace, markets, read_markets
 
@@ -11,6 +11,7 @@ __all__ = [
     "PoolRisk",
     "Seen",
     "Trace",
+    "ahead",
     "down_together",
     "markets",
     "read_markets",

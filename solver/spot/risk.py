@@ -30,6 +30,7 @@ PATHS, SPELLS = 2000, 20_000
 LEVEL = 0.9
 MOST_HOURS = 24 * 366
 MOST_SHAPE = 1000.0  # spells of seconds
+MOST_WINDOWS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,3 +243,20 @@ class Level:
     def saw(self, *, inside: bool) -> None:
         """Learn whether the last interval held."""
         self.now = float(np.clip(self.now + self.step * (self.aim - inside), 0.5, 0.998))
+
+
+def ahead(found: Seen, pool: int, hours: float, level: float = LEVEL, *, prior: PoolRisk | None = None) -> Count:
+    """Pre-emptions of a pool in the next hours after its trace, at a level that adapts to its windows until now.
+
+    As many windows of this length as the trace has, at most 60, are predicted one after the other from what came before
+    each, and what they teach of intervals goes into the last.
+    """
+    size = max(1, round(hours / found.gap_hours))
+    up = found.up[pool]
+    lost = np.concatenate([[False], up[:-1] & ~up[1:]])
+    asked = Level(aim=level, now=level)
+    for back in range(min(MOST_WINDOWS, up.size // size), 0, -1):
+        start = up.size - back * size
+        said = found.risk(pool, start, prior).preemptions(hours, asked.now, seed=start)
+        asked.saw(inside=said.low <= lost[start : start + size].sum() <= said.high)
+    return found.risk(pool, up.size, prior).preemptions(hours, asked.now, seed=up.size)

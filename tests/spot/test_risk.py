@@ -18,6 +18,7 @@ from solver.spot.risk import (
     Paths,
     PoolRisk,
     Shape,
+    ahead,
     seen,
     shortest,
 )
@@ -125,6 +126,16 @@ def test_levels_adapt_to_what_was_missed() -> None:
     assert level.now == pytest.approx(0.9)
     level.saw(inside=False)
     assert level.now == pytest.approx(0.918)
+
+
+def test_the_next_window_learns_from_those_before() -> None:
+    """Six calm hours, six stormy ones, and so on: wider than the model alone says. Of a calm pool nothing is awaited."""
+    turns = np.tile(np.concatenate([np.ones(60, dtype=bool), np.tile([True, False], 30)]), 5)
+    found = seen(turns, 0.1)
+    said, plain = ahead(found, 0, 6.0), found.risk(0, 600).preemptions(6.0, seed=600)
+    assert said.high - said.low > plain.high - plain.low
+    assert said.low <= plain.low
+    assert ahead(seen(np.ones(1200), 0.1), 0, 6.0).high == 0
 
 
 def test_a_pool_without_data_is_its_prior() -> None:
