@@ -129,7 +129,7 @@ def test_levels_adapt_to_what_was_missed() -> None:
 
 
 def test_the_next_window_learns_from_those_before() -> None:
-    """Six calm hours, six stormy ones, and so on: wider than the model alone says. Of a calm pool nothing is awaited."""
+    """Six calm hours, six stormy ones, and so on: wider than the model alone says. A calm pool stays calm."""
     turns = np.tile(np.concatenate([np.ones(60, dtype=bool), np.tile([True, False], 30)]), 5)
     found = seen(turns, 0.1)
     said, plain = ahead(found, 0, 6.0), found.risk(0, 600).preemptions(6.0, seed=600)
