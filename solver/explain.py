@@ -279,7 +279,8 @@ def _usd(micro_usd: float) -> str:
 def _binding(problem: Problem, plan: Plan) -> Iterator[str]:
     """Limits that hold the plan back, in words."""
     for quota in problem.limits.quotas:
-        full = np.flatnonzero((_held(problem, plan, quota) >= quota.limit) & (problem.blocks.total_hours > 0))
+        bound = (quota.limit > 0) & (problem.blocks.total_hours > 0)
+        full = np.flatnonzero((_held(problem, plan, quota) >= quota.limit) & bound)
         if len(full) and quota.max_nodes:
             hours = int(problem.blocks.total_hours[full].sum())
             first = block_name(problem, int(full[0]))

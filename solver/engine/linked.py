@@ -15,7 +15,7 @@ import numpy as np
 
 from ..assemble import decide
 from ..formulation import formulate
-from . import mathopt, primal
+from . import mathopt, primal, rounding
 from .assign import assign
 
 if TYPE_CHECKING:
@@ -63,12 +63,13 @@ class Found:
     bound: float  # dollars of any plan over them
 
 
-def within(s: Search, candidates: Array) -> Found:
-    """A whole plan over these candidates, in the direct form."""
+def within(s: Search, candidates: Array, cuts: rounding.Cuts) -> Found:
+    """A whole plan over these candidates, in the direct form, with the rounding cuts of a looser problem's root."""
     f = formulate(s.problem, s.rules, candidates, direct=True)
+    owed = np.concatenate([f.obligations(), rounding.add(f, cuts)])
     clock = math.isfinite(s.time_limit_s)
     answer = mathopt.solve(
-        primal.closed(f.model.program(), f.obligations()), gap=s.gap, seed=s.effort.seed, tight=True,
+        primal.closed(f.model.program(), owed), gap=s.gap, seed=s.effort.seed, tight=True,
         time_limit_s=s.left() if clock else math.inf, node_limit=None if clock else MOST_NODES,
     )  # fmt: skip
     if answer.values is None:

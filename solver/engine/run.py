@@ -14,7 +14,7 @@ from ..assemble import decide
 from ..errors import EngineError, OutOfTimeError
 from ..formulation import formulate
 from ..rules.budget import overspent_usd
-from . import mathopt, primal, relaxation
+from . import mathopt, primal, relaxation, rounding
 from .assign import assign
 from .guard import MOST_WHOLE, guarded
 from .linked import Found, linked, tight, unlinked, within
@@ -162,21 +162,24 @@ def _ordinary(s: Search) -> Outcome:
 
 def _linked(s: Search) -> Outcome:
     """A plan over all candidates, or over those of the root of the problem without the rows that link it."""
-    every = np.arange(len(s.problem.candidates.pool))
-    if len(every) * s.problem.blocks.count <= MOST_WHOLE:
-        return _of_found(s, within(s, every), -math.inf)
+    every, none = np.arange(len(s.problem.candidates.pool)), rounding.Cuts.none()
+    whole = len(every) * s.problem.blocks.count <= MOST_WHOLE
     root = _root(dataclasses.replace(s, problem=unlinked(s.problem)))
     if root.infeasible or root.values[root.owed].max(initial=0.0) > MISSED:
-        found = _verdict(s, root)
-        if found is None:
+        found = None if whole else _verdict(s, root)
+        if found is None and not whole:
             raise OutOfTimeError.of()
-        return found
+        return found or _of_found(s, within(s, every, none), -math.inf)
     s.report("search", root.bound, math.inf)
+    if whole:
+        return _of_found(s, within(s, every, root.cuts), root.bound)
     rows = root.candidates
     if s.problem.limits.chances:
         rows = np.union1d(rows, _root(dataclasses.replace(s, problem=tight(s.problem))).candidates)
-    few = within(s, rows)
-    return _of_found(s, few if few.decision is not None else within(s, every), root.bound, few=few.decision is not None)
+    few = within(s, rows, root.cuts)
+    if few.decision is not None:
+        return _of_found(s, few, root.bound, few=True)
+    return _of_found(s, within(s, every, root.cuts), root.bound)
 
 
 def _of_found(s: Search, found: Found, bound: float, *, few: bool = False) -> Outcome:
