@@ -163,7 +163,7 @@ class _Ways:
             ALL_TOO * also,
         ]
         more = sum(c * np.maximum(0, n - sizes[0]) for c, n in zip(chances, sizes[1:], strict=True))
-        beyond = [np.maximum(0.0, n * gap - np.maximum(credit, 0.0)[:, None]) for n in sizes]
+        beyond = [np.maximum(0.0, n * gap - credit[:, None]) * (n > 0) for n in sizes]
         overdrawn = beyond[0] + sum(c * (n - beyond[0]) for c, n in zip(chances, beyond[1:], strict=True))
         return (hazard.expected(sizes[0]) + rate * more).sum(axis=2) * gap, (rate * overdrawn).sum(axis=2)
 
