@@ -53,9 +53,10 @@ class Transfer(Rule):
         p, s, workload = f.problem, f.problem.sources, f.of("workload")
         for w in np.unique(s.workload[s.total_units == 0]).tolist():
             sources = np.flatnonzero(s.workload == w)
-            if not p.workloads.must_serve[w]:  # a unit left goes no way; whose it is is not known, so at most this
+            may = p.may_leave[w] | ~p.workloads.must_serve[w]
+            if may.any():  # a unit left goes no way; whose it is is not known, so at most this
                 spared = -BELOW * least[sources].max() * f.unit[w] * f.weight
-                f.model.cost(f.unserved[sources[0], : p.blocks.count], spared)
+                f.model.cost(f.unserved[sources[0], : p.blocks.count], np.where(may, spared, 0.0))
             level, extra = levels_usd(p, w)
             if not len(level):
                 continue

@@ -63,9 +63,11 @@ def clean(seed: int) -> Problem:
 
 
 def cautious(seed: int) -> Problem:
-    """The same with a part of the objective on the worst futures."""
+    """The same with a part of the objective on the worst futures, or with a budget near what the optimum takes."""
     rng = np.random.default_rng([seed, 20271128])
     problem = states(seed)
+    if seed % 2:
+        return limited(problem, "budget", rng)
     weight, level = Fraction(int(rng.integers(1, 5)), 4), Fraction(int(rng.integers(0, 10)), 10)
     limits = dataclasses.replace(problem.limits, risk_weight=weight, cvar_level=level)
     return dataclasses.replace(problem, limits=limits)
