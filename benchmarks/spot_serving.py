@@ -25,7 +25,7 @@ NAME = "spot_serving"
 SIZES, NEEDS, COLD_MINUTES, NOTICE_MINUTES = (1, 2, 3), (1, 4, 8), (3.0, 10.0), 2.0
 SPOT_SHARE = 0.3  # of the on-demand price: p3.2xlarge in 2023, 0.918 of 3.06
 SERVED, SAVED = 0.999, 0.4
-MOST_NAMED = 12
+MOST_NAMED = 4
 
 
 def measured(market: Market, cold: float) -> list[dict[str, Any]]:
