@@ -26,23 +26,22 @@ def backtest(
     Returns:
         0; or 1 when a job was late.
     """
-    from ..replay.document import read_backtest
     from ..replay.policies import POLICIES, policy
-    from ..replay.study import backtest, serve
+    from ..replay.study import backtests, serve
     from ..spot import read_markets
 
-    document = read_backtest(spec)
+    documents = _documents(spec)
     wanted = POLICIES if ALL in policies or not policies else tuple(policy(name) for name in dict.fromkeys(policies))
     markets = read_markets(traces)
-    found = None
-    if document.jobs:
-        found = backtest(document, markets, wanted, foresight=foresight, told=_told)
-    services = serve(document, markets, _told)
-    _show(document, found, services, by, style)
+    with_jobs = [document for document in documents if document.jobs]
+    found = backtests(with_jobs, markets, wanted, foresight=foresight, told=_told) if with_jobs else None
+    services = [row for document in documents for row in serve(document, markets, _told)]
+    name = documents[0].name if len(documents) == 1 else Path(spec).stem
+    _show(name, found, services, by, style)
     if out is not None:
         from ..report.backtest import write
 
-        for path in write(found, services, document.name, out):
+        for path in write(found, services, name, out):
             sys.stderr.write(f"wrote {guard.plain(str(path))}\n")
     late = 0 if found is None else sum(int(v.sum()) for v in found.rows.late.values())
     return guard.INTERNAL if late else 0
@@ -52,12 +51,24 @@ def _told(line: str) -> None:
     sys.stderr.write(f"{guard.plain(line)}\n")
 
 
-def _show(document: Backtest, found: Found | None, services: list[dict[str, Any]], by: str, style: str) -> None:
+def _documents(spec: str) -> tuple[Backtest, ...]:
+    """A file of jobs and services; or a fleet spec, whose training runs are replayed."""
+    from ..replay.document import grid_names, is_fleet, read_backtest
+
+    if spec[1:] not in grid_names() and is_fleet(spec):
+        from ..replay.fleet import of_problem
+        from .planning import load
+
+        return of_problem(load(spec))
+    return (read_backtest(spec),)
+
+
+def _show(name: str, found: Found | None, services: list[dict[str, Any]], by: str, style: str) -> None:
     jobs = found.table(by) if found else []
     if style == "json":
         from ..report.backtest import to_json
 
-        sys.stdout.write(to_json(document.name, jobs, services, found.left_out if found else 0))
+        sys.stdout.write(to_json(name, jobs, services, found.left_out if found else 0))
         return
     if jobs:
         screen.print_rows(JOBS, [[row[c.key] for c in JOBS] for row in jobs], style)

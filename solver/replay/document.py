@@ -164,6 +164,17 @@ def read_backtest(source: str | os.PathLike[str] | Mapping[str, Any]) -> Backtes
     return made
 
 
+def is_fleet(source: str) -> bool:
+    """Whether a file is the spec of a fleet, or @name a packaged one."""
+    from ..examples import example_names
+    from ..spec.reader import read
+
+    if source.startswith("@"):
+        return source[1:] in example_names()
+    data = read(Path(source)).data
+    return isinstance(data, dict) and "workloads" in data
+
+
 def grid_names() -> tuple[str, ...]:
     """Names of the packaged backtests."""
     folder = resources.files(__package__ or "") / PACKAGED

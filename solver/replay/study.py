@@ -121,8 +121,13 @@ def interval(values: Array, group: Array, level: float = LEVEL) -> tuple[float, 
     return float(low), float(high)
 
 
-def backtest(
-    document: Backtest,
+def backtest(document: Backtest, markets: Iterable[Market], policies: Sequence[Policy], **options: Any) -> Found:
+    """Replay a document's jobs; see `backtests`."""
+    return backtests((document,), markets, policies, **options)
+
+
+def backtests(
+    documents: Sequence[Backtest],
     markets: Iterable[Market],
     policies: Sequence[Policy],
     *,
@@ -130,10 +135,10 @@ def backtest(
     processes: int = -1,
     told: Callable[[str], None] | None = None,
 ) -> Found:
-    """Replay a document's jobs.
+    """Replay the jobs of documents, each with its own prices.
 
     Args:
-        document: what is replayed; its `jobs` must be given.
+        documents: what is replayed; their `jobs` must be given.
         markets: traces.
         policies: who chooses.
         foresight: also the least cost for who knows the trace, a mixed-integer program a job.
@@ -141,25 +146,28 @@ def backtest(
         told: hears of each market before it is replayed.
 
     Raises:
-        InputError: no job of the grid fits any trace.
+        InputError: no job fits any trace.
     """
-    grid = document.jobs
-    if grid is None:
-        raise InputError("has no jobs", where="backtest", mend="give jobs")
-    parts, left_out = [], 0
-    for market in markets:
+    parts, left_out, known = [], 0, tuple(markets)
+    for document, market in ((d, m) for d in documents for m in known):
+        grid = document.jobs
+        if grid is None:
+            raise InputError("has no jobs", where=document.name, mend="give jobs")
         for group in zone_groups(len(market.zones), grid.zones):
             part = market.only(group)
             jobs, missed = jobs_of(grid, part)
             left_out += missed
             if jobs.count:
+                prefix = f"{document.name}: " if len(documents) > 1 else ""
                 if told:
-                    told(f"{_name(part)}: {jobs.count} jobs")
-                parts.append(_replayed(document, part, jobs, policies, processes if foresight else 0))
+                    told(f"{prefix}{_name(part)}: {jobs.count} jobs")
+                name, processes_used = prefix + _name(part), processes if foresight else 0
+                parts.append(_replayed(document, name, part, jobs, policies, processes_used))
     if not parts:
         mend = "give longer traces, or shorter jobs"
         raise InputError("no job ends within a trace", where="backtest", mend=mend)
-    return Found(name=document.name, policies=tuple(p.name for p in policies), rows=_joined(parts), left_out=left_out)
+    names = tuple(policy.name for policy in policies)
+    return Found(name=documents[0].name, policies=names, rows=_joined(parts), left_out=left_out)
 
 
 def serve(
@@ -214,7 +222,9 @@ def _name(market: Market) -> str:
     return f"{market.name} {'+'.join(market.zones)}"
 
 
-def _replayed(document: Backtest, market: Market, jobs: Jobs, policies: Sequence[Policy], processes: int) -> JobRows:
+def _replayed(
+    document: Backtest, name: str, market: Market, jobs: Jobs, policies: Sequence[Policy], processes: int
+) -> JobRows:
     prices, grid = document.prices.of(market), document.jobs
     instances = (grid.instances if grid else 0) or max(1, market.most)
     outcomes = [replay(market, jobs, prices, policy, instances=instances) for policy in policies]
@@ -224,7 +234,7 @@ def _replayed(document: Backtest, market: Market, jobs: Jobs, policies: Sequence
         least = _foresight(market, jobs, np.append(prices.on_demand_usd_per_hour, prices.spot_usd_per_hour), instances,
                            processes)  # fmt: skip
     return JobRows(
-        market=np.full(jobs.count, _name(market), dtype=object),
+        market=np.full(jobs.count, name, dtype=object),
         zones=np.full(jobs.count, len(market.zones)),
         work_hours=jobs.work_hours,
         deadline_ratio=jobs.deadline_hours / jobs.work_hours,

@@ -61,7 +61,7 @@ class Grid:
     def of(cls, longest_hours: float, most_slack_hours: float) -> Grid:
         """For jobs no longer and with no more slack than this."""
         step = max(FINEST_HOURS, longest_hours / MOST_STEPS)
-        return cls(step_hours=step, times=math.ceil(longest_hours / step) + 2,
+        return cls(step_hours=step, times=ROW * math.ceil(longest_hours / step / ROW) + ROW,
                    slacks=math.ceil(most_slack_hours / step) + 2)  # fmt: skip
 
 
@@ -90,18 +90,11 @@ def moves(p: Process, step: float) -> Moves:
     every = np.zeros((2 * K, 2 * K))
     every[:K, :K] = (1 - loss)[:, None] * stay
     kept = every[:K].copy()
-    every[:K, :K] += loss[:, None] * p.another_up * _ages_of_another(p.loss_shape)
+    every[:K, :K] += loss[:, None] * p.another_up * FRESH / FRESH.sum()
     every[:K, K] += loss * (1 - p.another_up)
     every[K:, K:] = (1 - back)[:, None] * stay
     every[K:, 0] = back
     return Moves(kept=kept[:, :K], lost=every[:K] - kept, every=every, loss=loss)
-
-
-def _ages_of_another(shape: float) -> Array:
-    """Classes of age of another zone that is up when one is lost: half as seen, half of long-run ages."""
-    ends = np.append(AGES_HOURS, OLDEST_HOURS) / UP_SCALE_HOURS + 1
-    mass = np.diff(np.log(ends) if abs(shape - 1) < 1e-6 else ends ** (1 - shape) / (1 - shape))  # noqa: PLR2004
-    return np.asarray(0.5 * FRESH / FRESH.sum() + 0.5 * mass / mass.sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,8 @@ class _Decider:
         zone = np.where(s.mode >= SPOT, s.mode - SPOT, self._best_zone(s))
         age = np.where(s.any_up, self.watch.age[zone, s.tick], self.watch.none_age[s.tick])
         x = age_class(age) + np.where(s.any_up, 0, K)
-        time = np.clip(np.rint(s.hours_left / (ROW * step)).astype(np.int64), 1, self.tables.shape[1] - 1)
+        # time is rounded up at the same slack: rounded down, what little work is left would count as done
+        time = np.clip(np.ceil(s.hours_left / (ROW * step) - TINY).astype(np.int64), 1, self.tables.shape[1] - 1)
         at = np.clip((s.hours_left - s.work_hours - s.boot_hours) / step, 0, self.grid.slacks - 1 - TINY)
         low = at.astype(np.int64)
         where = (self.row[:, None], time[:, None]), self.columns[np.minimum(s.mode, SPOT), x]
