@@ -43,7 +43,8 @@ class Market:
     name: str  # "aws-02-15-2023/v100_1"
     zones: tuple[str, ...]
     gap_seconds: float
-    counts: Array  # int64 [Z, T]
+    counts: Array  # int64 [Z, T], as long as the shortest trace
+    whole: tuple[Array, ...] = ()  # each zone's own trace, where some go on for longer
 
     @property
     def gap_hours(self) -> float:
@@ -74,10 +75,16 @@ class Market:
         return replace(self, counts=self.counts[:, :ticks])
 
     def only(self, zones: Sequence[int]) -> Market:
-        """Some of its zones, in this order."""
-        rows = list(zones)
-        return Market(name=self.name, zones=tuple(self.zones[z] for z in rows), gap_seconds=self.gap_seconds,
-                      counts=self.counts[rows])  # fmt: skip
+        """Some of its zones, in this order, over all ticks that these have."""
+        whole = tuple((self.whole or tuple(self.counts))[z] for z in zones)
+        return _market(self.name, tuple(self.zones[z] for z in zones), self.gap_seconds, whole)
+
+
+def _market(name: str, zones: tuple[str, ...], gap_seconds: float, whole: tuple[Array, ...]) -> Market:
+    ticks = min(len(counts) for counts in whole)
+    uneven = any(len(counts) > ticks for counts in whole)
+    return Market(name=name, zones=zones, gap_seconds=gap_seconds, counts=np.stack([c[:ticks] for c in whole]),
+                  whole=whole if uneven else ())  # fmt: skip
 
 
 def read_markets(folder: str | os.PathLike[str]) -> tuple[Market, ...]:
@@ -111,10 +118,8 @@ def markets(traces: Iterable[tuple[str, Trace]]) -> tuple[Market, ...]:
         groups.setdefault((folder, trace.device, trace.gap_seconds), []).append(trace)
     made = []
     for (folder, device, gap), mine in groups.items():
-        ticks = min(len(trace.counts) for trace in mine)
         name = f"{folder}/{device}" if device else folder
-        counts = np.stack([trace.counts[:ticks] for trace in mine])
-        made.append(Market(name=name, zones=tuple(t.zone for t in mine), gap_seconds=gap, counts=counts))
+        made.append(_market(name, tuple(t.zone for t in mine), gap, tuple(t.counts for t in mine)))
     return tuple(made)
 
 

@@ -29,6 +29,8 @@ def test_a_market_holds_the_zones_of_a_folder_with_the_same_device(tmp_path: Pat
     assert v100.up(2).tolist() == [[False, False, True], [False, False, False]]
     assert (v100.hours, v100.most, k80.gap_hours) == (0.25, 2, 1 / 6)
     assert v100.only([1]).zones == ("us-east-1b",)
+    assert v100.only([0]).counts.tolist() == [[1, 0, 2, 4]]  # alone, a zone has all of its own
+    assert v100.only([1, 0]).counts.tolist() == [[0, 0, 1], [1, 0, 2]]
 
 
 def test_traces_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
