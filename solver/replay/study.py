@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 DRAWS = 2000
 LEVEL = 0.95
+DIGITS = 6  # below which sums of ticks are noise
 FORESIGHT = "omniscient"
 ALL = "all"
 
@@ -82,7 +83,7 @@ class Found:
         base = r.on_demand_usd[chosen]
         share, bound = r.usd[policy][chosen] / base, r.foresight_usd[chosen] / base
         low, high = interval(share, r.market[chosen])
-        return {
+        row = {
             "market": name,
             "policy": policy,
             "jobs": int(chosen.sum()),
@@ -97,6 +98,7 @@ class Found:
             "foresight_percent": 100 * float(bound.mean()),
             "of_the_way_percent": self._of_the_way(chosen, share, bound),
         }
+        return {key: round(value, DIGITS) if isinstance(value, float) else value for key, value in row.items()}
 
     def _of_the_way(self, chosen: Array, share: Array, bound: Array) -> float:
         """Of the way from uniform progress to foresight; NaN without both."""
