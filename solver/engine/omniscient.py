@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..errors import EngineError
 from ..model import Program
 from .mathopt import solve
 
@@ -54,15 +53,14 @@ def foresight(
         usd_per_hour: float [1 + Z], on demand and on spot in each zone.
         time_limit_s: of the search.
 
-    Raises:
-        EngineError: no plan was found in time.
+    Where no plan is found in time, on demand alone is one, and nothing is done below the least price.
     """
     runs, hours = segments(up, gap_hours, deadline_hours)
     program = _program(runs, hours, work_hours, restart_hours, usd_per_hour)
     answer = solve(program, gap=GAP, time_limit_s=time_limit_s)
-    if answer.values is None:
-        raise EngineError(f"no plan of a job: {answer.status}", where="foresight", mend="give it a later deadline")
-    return Foresight(lower_usd=min(answer.bound, answer.objective), usd=answer.objective)
+    at_least = work_hours * float(usd_per_hour.min())
+    usd = (work_hours + restart_hours) * float(usd_per_hour[0]) if answer.values is None else answer.objective
+    return Foresight(lower_usd=min(max(answer.bound, at_least), usd), usd=usd)
 
 
 def segments(up: Array, gap_hours: float, deadline_hours: float) -> tuple[Array, Array]:

@@ -1,7 +1,8 @@
 """What to launch, move or stop now, and why: a pure function of how things stand.
 
-It is the decision of the policy `markov` for one job, with its reasons: the expected cost of every choice, the time
-from which nothing but on demand is in time, and the odds of spot. Controllers call it every `review_hours`.
+It is the decision of the policy `markov` for one job (without a limit on what it may lose), with its reasons: the
+expected cost of every choice, the time from which nothing but on demand is in time, and the odds of spot. Controllers
+call it every `review_hours`; spot may be lost at any time between.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .watch import PRIOR_ANOTHER_UP, PRIOR_LOSS_SHAPE, PRIOR_RETURN_SHAPE
 
 Action = Literal["stay", "launch", "move", "stop", "wait", "done"]
 ON_DEMAND_NAME = "on demand"
+CENTS = 4  # digits of dollars in which choices differ
 MOST_HOURS, MOST_USD, MOST_SHAPE = 100_000.0, 1e6, 1000.0
 
 
@@ -121,12 +123,17 @@ def advise(now: Situation) -> Advice:
     on = "" if lost else now.on
     boot = 0.0 if lost else now.boot_hours
     slack = now.hours_left - now.work_hours
-    least = boot if on == ON_DEMAND_NAME else now.restart_hours
+    least = boot if on else now.restart_hours
     if slack < least - TINY:
         short = f"{now.work_hours:g} h of work and {least:g} h of a start in {now.hours_left:g} h"
         raise InputError(f"the deadline cannot be met: {short}", where="situation", mend="move the deadline")
+    if on and slack < now.restart_hours - TINY:  # nothing can be started any more
+        why = "there is no time left for another start" + (
+            "" if on == ON_DEMAND_NAME else "; were it lost, so is the deadline"
+        )
+        return Advice(action="stay", on=on, why=why, options=(), on_demand_by_hours=0.0)
     pool = here if here and here.up else _best(now)
-    options = tuple(sorted(_options(now, on, boot, pool), key=lambda option: option.expected_usd))
+    options = tuple(sorted(_options(now, on, boot, pool), key=lambda option: round(option.expected_usd, CENTS)))
     chosen = options[0]
     why = chosen.why + (f"; {now.on} was lost" if lost else "")
     return Advice(action=_action(on, chosen.on), on=chosen.on, why=why, options=options,
@@ -134,8 +141,8 @@ def advise(now: Situation) -> Advice:
 
 
 def _best(now: Situation) -> Pool | None:
-    """The pool that is up with the least price, losses included."""
-    up = [pool for pool in now.pools if pool.up]
+    """The pool that is up with the least price, losses included; none that costs as much as on demand."""
+    up = [pool for pool in now.pools if pool.up and pool.spot_usd_per_hour < now.on_demand_usd_per_hour]
     return min(up, key=lambda p: p.spot_usd_per_hour * (1 + p.losses_per_hour * now.restart_hours), default=None)
 
 
@@ -148,14 +155,15 @@ def _options(now: Situation, on: str, boot: float, pool: Pool | None) -> list[Op
         return_shape=now.return_shape,
         another_up=another if len(now.pools) > 1 else 0.0,
         restart_hours=now.restart_hours,
-        spot_price=min(1.0, quoted.spot_usd_per_hour / price) if quoted else 1.0,
+        spot_price=quoted.spot_usd_per_hour / price if quoted else 1.0,
     )
     age = pool.hours_as_is if pool else min((p.hours_as_is for p in now.pools), default=0.0)
     x = int(age_class(np.array([age]))[0]) + (0 if pool else K)
     mode = {"": IDLE, ON_DEMAND_NAME: ON_DEMAND}.get(on, SPOT)
     slack = now.hours_left - now.work_hours - boot
     idle, on_demand, spot = (price * hours for hours in expected_hours(process, now.hours_left, slack, mode, x))
-    return [_idle(now, idle), _on_demand(now, on_demand), *([_spot(now, on, boot, pool, spot)] if pool else [])]
+    made = [_spot(now, on, boot, pool, spot)] if pool else []
+    return [*made, _on_demand(now, on_demand), _idle(now, idle)]  # of equals the first
 
 
 def _idle(now: Situation, usd: float) -> Option:
@@ -173,14 +181,12 @@ def _on_demand(now: Situation, usd: float) -> Option:
 
 def _spot(now: Situation, on: str, boot: float, pool: Pool, usd: float) -> Option:
     start = boot if on == pool.name else now.restart_hours
-    done = max(0.0, min(now.review_hours - start, now.work_hours))
-    rest = now.work_hours - done
-    if rest > TINY and now.hours_left - now.review_hours < rest + now.restart_hours - TINY:
+    if now.hours_left - now.work_hours - now.restart_hours < min(start, now.review_hours) - TINY:
         return Option(on=pool.name, expected_usd=math.inf, why=f"were {pool.name} lost, the deadline would be, too")
     off = 100 * (1 - pool.spot_usd_per_hour / now.on_demand_usd_per_hour)
     lasts = ((UP_SCALE_HOURS + pool.hours_as_is) / (UP_SCALE_HOURS + pool.hours_as_is + 1)) ** pool.loss_shape
     up = f"up for {pool.hours_as_is:.2f} h, and lasts an hour more with {lasts:.0%}"
-    why = f"{pool.name} is {off:.0f} % below on demand, {up}"
+    why = f"{pool.name} is {abs(off):.0f} % {'below' if off >= 0 else 'above'} on demand, {up}"
     return Option(on=pool.name, expected_usd=usd, why=why)
 
 

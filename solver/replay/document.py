@@ -15,6 +15,8 @@ import numpy as np
 from ..errors import InputError
 from ..workloads import fields
 from .jobs import Prices
+from .serving import MOST_MINUTES
+from .serving_table import MOST_REPLICAS
 
 if TYPE_CHECKING:
     from ..spec.reader import Document
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 SEE = "see docs/spot.md"
 PACKAGED = "grids"
+MOST_JOBS = 200_000
 DEAREST_USD, MOST_VALUES, MOST_STARTS, MOST_ZONES = 100_000.0, 100, 10_000, 1000
 MOST_HOURS, MOST_RATIO, MOST_RESTART_HOURS = 8784.0, 1000.0, 24.0
 
@@ -82,13 +85,17 @@ class JobGrid:
         for name, span in spans.items():
             _axis(name, getattr(self, name))
             for value in getattr(self, name):
-                fields.number("jobs", name, value, span, above=name != "restart_hours")
+                fields.number("jobs", name, value, span, above=name == "work_hours")
         _axis("zones", self.zones)
         for value in self.zones:
             fields.whole("jobs", "zones", value, (1, MOST_ZONES))
         fields.whole("jobs", "starts", self.starts, (1, MOST_STARTS))
         fields.whole("jobs", "instances", self.instances, (0, 10**6))
         fields.whole("jobs", "seed", self.seed, (0, 2**31 - 1))
+        count = len(self.work_hours) * len(self.deadline_ratio) * len(self.restart_hours) * self.starts
+        if count > MOST_JOBS:
+            said = f"{count:,} jobs in each market are more than {MOST_JOBS:,}"
+            raise InputError(said, where="jobs", mend="give fewer values, or fewer starts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +110,17 @@ class ServiceGrid:
     unserved_limit: float = 0.001  # share of demand
 
     def __post_init__(self) -> None:
-        """Check the zones; the replay looks at the rest."""
-        fields.text("service", "name", self.name)
+        """Check every field."""
+        where = f"service {fields.text('service', 'name', self.name)!r}"
         _axis("zones", self.zones)
+        if not self.replicas or not any(self.replicas) or len(self.replicas) > MOST_HOURS:
+            mend = "one number, or one for each hour of a day or a week"
+            raise InputError("replicas are none", where=where, mend=mend)
+        for value in self.replicas:
+            fields.whole(where, "replicas", value, (0, MOST_REPLICAS))
+        fields.number(where, "unserved_limit", self.unserved_limit, (0, 1), above=True)
+        for name in ("cold_start_minutes", "notice_minutes"):
+            fields.number(where, name, getattr(self, name), (0, MOST_MINUTES))
         for value in self.zones:
             fields.whole("service", "zones", value, (1, MOST_ZONES))
 

@@ -55,9 +55,13 @@ class Jobs:
     def __post_init__(self) -> None:
         """Work that fits before the deadline on demand, restart included."""
         sound = (self.work_hours > 0) & (self.restart_hours >= 0) & (self.start >= 0)
-        sound &= (self.deadline_hours < MOST_HOURS) & (self.work_hours + self.restart_hours <= self.deadline_hours)
+        sound &= self.deadline_hours < MOST_HOURS
         if not sound.all():
-            job = int(np.flatnonzero(~sound)[0])
+            mend = f"work above 0, a start and a tick from 0, a deadline below {MOST_HOURS:,.0f} h"
+            raise InputError("out of range", where=f"job {int(np.flatnonzero(~sound)[0])}", mend=mend)
+        late = np.flatnonzero(~(self.work_hours + self.restart_hours <= self.deadline_hours))
+        if len(late):
+            job = int(late[0])
             said = f"{self.work_hours[job]:g} h of work and a start of {self.restart_hours[job]:g} h"
             mend = "give a later deadline"
             raise InputError(f"{said} are more than {self.deadline_hours[job]:g} h", where=f"job {job}", mend=mend)
@@ -98,6 +102,10 @@ class State:
     mode: Array  # int64: IDLE, ON_DEMAND or SPOT + zone
     usd: Array  # spent
     up: Array  # bool
+
+    def take(self, rows: Array) -> State:
+        """Some of the jobs."""
+        return State(**{name: getattr(self, name)[rows] for name in State.__slots__})
 
     @property
     def any_up(self) -> Array:

@@ -30,7 +30,7 @@ class Service:
 
     name: str
     replicas: int | Sequence[int]
-    spot_usd_per_hour: float
+    spot_usd_per_hour: float | tuple[float, ...]  # in all zones, or in each
     on_demand_usd_per_hour: float
     cold_start_minutes: float = 3.0
     notice_minutes: float = 2.0
@@ -72,13 +72,16 @@ def replay_serving(market: Market, service: Service, policies: Sequence[Policy] 
     """
     mine = _zones(market, service)
     terms = Terms(
-        spot_usd_per_hour=np.full(len(mine.zones), service.spot_usd_per_hour),
+        spot_usd_per_hour=_prices(mine, service),
         on_demand_usd_per_hour=service.on_demand_usd_per_hour,
         cold_start_minutes=service.cold_start_minutes,
         notice_minutes=service.notice_minutes,
         whole_zone=market.most <= 1 if service.one_is_all is None else service.one_is_all,
     )
     services = Services(zones=np.ones((1, len(mine.zones)), dtype=bool), need=service.need(mine))
+    if not services.need.any():
+        said, mend = "needs no replica while the trace lasts", "give a longer trace"
+        raise InputError(said, where=f"service {service.name!r}", mend=mend)
     head = {"market": market.name, "service": service.name}
     chosen = policies_of(service) if policies is None else policies
     rows = [head | _row(policy.name, replay(mine, services, policy, terms)) for policy in chosen]
@@ -87,6 +90,15 @@ def replay_serving(market: Market, service: Service, policies: Sequence[Policy] 
     bound = dict.fromkeys(("spot_hours", "on_demand_hours", "taken_back", "worst_hour_share"))
     figures = {"served_share": 1 - service.unserved_limit, "saving": 1 - least / whole, "cost_usd": least}
     return [*rows, head | {"policy": ALLOWS} | figures | bound]
+
+
+def _prices(market: Market, service: Service) -> Array:
+    """Of each zone."""
+    prices = np.atleast_1d(np.asarray(service.spot_usd_per_hour, dtype=float))
+    if len(prices) not in (1, len(market.zones)):
+        mend = f"one, or one for each of {', '.join(market.zones)}"
+        raise InputError(f"{len(prices)} prices of spot", where=f"service {service.name!r}", mend=mend)
+    return np.broadcast_to(prices, (len(market.zones),)).copy()
 
 
 def _zones(market: Market, service: Service) -> Market:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 DRAWS = 2000
+MOST_DRAWN = 1_000_000
 LEVEL = 0.95
 DIGITS = 6  # below which sums of ticks are noise
 FORESIGHT = "omniscient"
@@ -114,7 +115,9 @@ def interval(values: Array, group: Array, level: float = LEVEL) -> tuple[float, 
     draw = np.random.default_rng(0)
     names, index = np.unique(group.astype(str), return_inverse=True)
     if len(names) == 1:
-        means = values[draw.integers(len(values), size=(DRAWS, len(values)))].mean(axis=1)
+        rows = max(1, MOST_DRAWN // len(values))  # at once
+        parts = [draw.integers(len(values), size=(min(rows, DRAWS - n), len(values))) for n in range(0, DRAWS, rows)]
+        means = np.concatenate([values[part].mean(axis=1) for part in parts])
     else:
         total, count = np.bincount(index, values), np.bincount(index)
         drawn = draw.integers(len(names), size=(DRAWS, len(names)))
@@ -188,7 +191,7 @@ def serve(
                 service = Service(
                     name=grid.name,
                     replicas=grid.replicas,
-                    spot_usd_per_hour=document.prices.spot_usd_per_hour,
+                    spot_usd_per_hour=tuple(document.prices.of(part).spot_usd_per_hour.tolist()),
                     on_demand_usd_per_hour=document.prices.on_demand_usd_per_hour,
                     cold_start_minutes=grid.cold_start_minutes,
                     notice_minutes=grid.notice_minutes,

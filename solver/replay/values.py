@@ -31,6 +31,7 @@ FRESH = np.array([0.20, 0.15, 0.15, 0.15, 0.12, 0.10, 0.07, 0.04, 0.02])  # ages
 NEVER = 1e6
 MOST_STEPS = 640
 FINEST_HOURS = 0.25
+LENGTHS_HOURS = (2.5, 20.0, 160.0)  # longer classes of jobs double; each is solved in MOST_STEPS
 ROW = 2  # of the steps of time, each so many-th is kept
 TABLES_KEPT = 48
 
@@ -59,8 +60,8 @@ class Grid:
 
     @classmethod
     def of(cls, longest_hours: float, most_slack_hours: float) -> Grid:
-        """For jobs no longer and with no more slack than this."""
-        step = max(FINEST_HOURS, longest_hours / MOST_STEPS)
+        """For jobs of a class of length (`length_class`), with no more slack than this."""
+        step = longest_hours / MOST_STEPS
         return cls(step_hours=step, times=ROW * math.ceil(longest_hours / step / ROW) + ROW,
                    slacks=math.ceil(most_slack_hours / step) + 2)  # fmt: skip
 
@@ -138,7 +139,7 @@ class Induction:
         self.moves = moves(process, self.dt)
         self.idle = np.zeros((grid.slacks, 2 * K))
         self.on_demand = np.zeros((grid.slacks, 2 * K))
-        boots = math.ceil(process.restart_hours / self.dt - TINY)
+        boots = min(math.ceil(process.restart_hours / self.dt - TINY), grid.times)
         self.spot = [np.zeros((grid.slacks, K)) for _ in range(boots + 1)]  # by steps since the start
 
     def step(self) -> Costs:
@@ -184,6 +185,21 @@ class Induction:
         self.spot = [np.where(none, 0.0, np.minimum(value, least[:, :K])) for value in spot]
 
 
+def between(below: Array, above: Array, share: Array, barred: float) -> Array:
+    """Values between two rows; where one of them is barred, the other: whether there is time is for others to say."""
+    made = below + share * (above - below)
+    made = np.where(below >= barred, above, np.where(above >= barred, below, made))
+    return np.where(share <= TINY, below, made)
+
+
+def length_class(hours: Array) -> Array:
+    """The least length of the classes that jobs of so many hours fit in, float [J]."""
+    doubled = LENGTHS_HOURS[-1] * 2.0 ** np.ceil(np.log2(np.maximum(hours / LENGTHS_HOURS[-1], 1.0)))
+    for length in LENGTHS_HOURS[-2::-1]:
+        doubled = np.where(hours <= length, length, doubled)
+    return np.asarray(doubled)
+
+
 def _interpolated(values: Array, at: Array) -> Array:
     """Rows of a table between rows, kept within it."""
     at = np.clip(at, 0, len(values) - 1)
@@ -226,5 +242,7 @@ def expected_hours(process: Process, hours_left: float, slack_hours: float, mode
     every = np.hstack(
         [costs.idle, costs.start, costs.on_demand, costs.begin, costs.spot, np.full_like(costs.idle, NEVER)]
     )
-    found = _interpolated(every, np.array([max(slack_hours, 0.0) / step]))[0, columns()[min(mode, 2), x]]
+    at = max(slack_hours, 0.0) / step
+    low, wanted = min(int(at), len(every) - 2), columns()[min(mode, 2), x]
+    found = between(every[low, wanted], every[low + 1, wanted], np.array(at - low), NEVER / 2)
     return tuple(float(value) if value < NEVER / 2 else math.inf for value in found)

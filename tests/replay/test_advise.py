@@ -32,19 +32,20 @@ def _now(**given: object) -> Situation:
         ({"pools": [_pool(up=False)], "hours_left": 10.25}, "launch", "on demand"),
         ({"pools": [_pool(up=False)], "hours_left": 10.0, "on": "on demand"}, "stay", "on demand"),
         ({"on": "a", "pools": [_pool(up=False), _pool("b", hours=40)]}, "launch", "b"),
-        ({"pools": [_pool(usd=2.99)], "hours_left": 10.4}, "launch", "on demand"),
+        ({"pools": [_pool(usd=2.99)], "hours_left": 10.25}, "launch", "on demand"),
         ({"work_hours": 0.0, "on": "a"}, "stop", ""),
         ({"work_hours": 0.0}, "done", ""),
         ({"pools": []}, "launch", "on demand"),
+        ({"on": "a", "pools": [_pool(usd=6.0)]}, "move", "on demand"),
+        ({"pools": [_pool(usd=6.0)]}, "launch", "on demand"),
+        ({"on": "a", "work_hours": 1.0, "hours_left": 1.15}, "stay", "a"),
+        ({"work_hours": 11.7, "hours_left": 12.0, "review_hours": 13.0}, "launch", "on demand"),
     ],
 )
 def test_clear_cases(given: dict[str, object], action: str, on: str) -> None:
     """What anybody would do."""
     found = advise(_now(**given))
-    if given.get("pools") == []:  # nothing to wait for: waiting costs the same, and comes to the same
-        assert found.action in ("launch", "wait")
-    else:
-        assert (found.action, found.on) == (action, on)
+    assert (found.action, found.on) == (action, on)
 
 
 def test_it_says_why() -> None:
@@ -73,6 +74,15 @@ def test_what_makes_no_sense_is_refused(given: dict[str, object], said: str) -> 
     """Typed, and named."""
     with pytest.raises(InputError, match=said):
         advise(_now(**given))
+
+
+@pytest.mark.parametrize("work", [10.0, 1000.0])
+def test_costs_are_real_where_there_is_little_slack(work: float) -> None:
+    """Between 0.3 and 1 of on demand, whatever the grid."""
+    found = advise(_now(work_hours=work, hours_left=work * 1.02, restart_hours=0.05))
+    finite = [option.expected_usd for option in found.options if math.isfinite(option.expected_usd)]
+    assert finite
+    assert all(0.3 * 3 * work <= usd <= 3 * (work + 1) for usd in finite)
 
 
 @given(st.integers(0, 10**6))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -46,3 +47,17 @@ def test_without_spot_there_is_nothing_to_replay(problem: Problem) -> None:
     less = dataclasses.replace(problem, offers=dataclasses.replace(problem.offers, **columns))
     with pytest.raises(InputError, match="sold both ways"):
         of_problem(less)
+
+
+def test_odd_runs_are_replayed_too(problem: Problem) -> None:
+    """Checkpoints at Daly's interval count what one takes; the longest name is cut; a start of days is left out."""
+    spec = json.loads(problem.provenance["spec"])
+    for workload in spec["workloads"]:
+        workload |= {"checkpoint_minutes": "auto", "checkpoint_cost_minutes": 6.0, "restart_minutes": 12.0}
+    changed = dataclasses.replace(problem, provenance={**problem.provenance, "spec": json.dumps(spec)})
+    assert {made.jobs.restart_hours for made in of_problem(changed) if made.jobs} == {(0.3,)}
+    for workload in spec["workloads"]:
+        workload |= {"restart_minutes": 3000.0}
+    changed = dataclasses.replace(problem, provenance={**problem.provenance, "spec": json.dumps(spec)})
+    with pytest.raises(InputError, match="sold both ways"):
+        of_problem(changed)

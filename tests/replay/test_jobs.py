@@ -96,11 +96,11 @@ def test_what_cannot_be_replayed_is_refused(jobs: Jobs, said: str) -> None:
         replay(_market(["00000"]), jobs, prices, OnDemandOnly())
 
 
-@pytest.mark.parametrize("deadline", [3.4, 200_000.0])
-def test_a_job_that_cannot_be_done_is_refused(deadline: float) -> None:
+@pytest.mark.parametrize(("deadline", "said"), [(3.4, "are more than"), (200_000.0, "out of range")])
+def test_a_job_that_cannot_be_done_is_refused(deadline: float, said: str) -> None:
     """3 h and a start of half an hour do not fit into 3.4 h."""
-    with pytest.raises(InputError, match="are more than"):
-        _job(3, deadline, 0.5 if deadline < 4 else 200_000.0)
+    with pytest.raises(InputError, match=said):
+        _job(3, deadline, 0.5)
 
 
 def test_policies_by_name() -> None:
@@ -206,3 +206,46 @@ def test_jobs_do_not_disturb_one_another() -> None:
             np.testing.assert_allclose(together, alone)
         else:
             np.testing.assert_allclose(together, alone, rtol=0.25)
+
+
+def test_zones_as_dear_as_on_demand_are_left_alone() -> None:
+    """Spot at 1.85 of on demand, the only zone up: all on demand; a cheap one beside it is used as if it were alone."""
+    prices = Prices(on_demand_usd_per_hour=1.0, spot_usd_per_hour=np.array([0.1, 1.85]))
+    market = _market(["0" * 240, "1" * 240], gap_hours=0.25)
+    assert replay(market, _job(20, 40, 0.1, start=20), prices, MarkovDecision()).usd[0] == pytest.approx(20.1)
+    cheap = _market(["1" * 240, "0" * 240], gap_hours=0.25)
+    assert replay(cheap, _job(20, 40, 0.1, start=20), prices, MarkovDecision()).usd[0] == pytest.approx(2.01)
+
+
+@pytest.mark.parametrize("jobs", [_job(0.1, 0.3, 0.01), _job(20, 20.24, 0.05)], ids=["short", "tight"])
+def test_spot_is_used_where_there_is_little_time_to_lose(jobs: Jobs) -> None:
+    """Always up at 0.3: what greedy pays."""
+    market = _market(["1" * 1500], gap_hours=1 / 60)
+    prices = _prices(1, spot=0.3, on_demand=1.0)
+    greedy, ours = (replay(market, jobs, prices, one).usd[0] for one in (GreedySpot(), MarkovDecision()))
+    assert ours == pytest.approx(greedy)
+
+
+def test_a_long_job_does_not_make_a_short_one_coarse() -> None:
+    """Beside a job of a year, one of ten hours costs what it does alone."""
+    market = _market(["1" * 9000])
+    prices = _prices(1, spot=0.3, on_demand=1.0)
+    both = Jobs(work_hours=np.array([10.0, 2000.0]), deadline_hours=np.array([12.0, 4000.0]),
+                restart_hours=np.array([0.2, 0.2]), start=np.array([0, 0]))  # fmt: skip
+    found = replay(market, both, prices, MarkovDecision()).usd
+    assert found == pytest.approx(0.3 * np.array([10.2, 2000.2]))
+
+
+@pytest.mark.parametrize("one", POLICIES, ids=[p.name for p in POLICIES])
+def test_no_jobs_are_replayed_to_nothing(one: Policy) -> None:
+    """Empty in, empty out."""
+    none = np.zeros(0)
+    jobs = Jobs(work_hours=none, deadline_hours=none, restart_hours=none, start=none.astype(np.int64))
+    assert replay(_market(["11"]), jobs, _prices(), one).usd.shape == (0,)
+
+
+def test_the_omniscient_out_of_time_still_has_a_bound() -> None:
+    """On demand alone is a plan, and no hour costs less than the least price."""
+    up = np.random.default_rng(0).random((20, 200)) < 0.5
+    found = foresight(up, 0.5, 60.0, 100.0, 0.3, np.array([1.0, *np.full(20, 0.3)]), time_limit_s=0.01)
+    assert 60 * 0.3 <= found.lower_usd <= found.usd <= 60.3

@@ -51,6 +51,10 @@ def test_packaged_backtests_can_be_read() -> None:
         ({"jobs": {"deadline_ratio": [0.5]}}, "deadline_ratio"),
         ({"jobs": {"zones": [1, 1]}}, "zones"),
         ({"jobs": {"speed": 3}}, "speed"),
+        ({"jobs": {"work_hours": [float(h) for h in range(1, 101)], "starts": 10_000}}, "more than"),
+        ({"services": [{"name": "chat", "replicas": []}]}, "replicas"),
+        ({"services": [{"name": "chat", "replicas": [1], "unserved_limit": 2.0}]}, "unserved_limit"),
+        ({"services": [{"name": "chat", "replicas": [1], "cold_start_minutes": -1.0}]}, "cold_start_minutes"),
         ({"jobs": None, "services": []}, "neither"),
     ],
 )

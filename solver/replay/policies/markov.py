@@ -7,14 +7,14 @@ with the least price, the cost of losing it included.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from ...spot.risk import UP_SCALE_HOURS
 from ..jobs import IDLE, ON_DEMAND, SPOT, TINY, Case, State
-from ..values import ROW, Grid, K, Process, age_class, columns, table
+from ..values import MOST_ABOVE, ROW, Grid, K, Process, age_class, between, columns, length_class, table
 from ..watch import Watch
 from .base import Array, Choose, Policy
 
@@ -38,16 +38,32 @@ class MarkovDecision(Policy):
     most_loss: float | None = 0.05
 
     def begin(self, case: Case) -> Choose:
-        """Watches the market, solves what is met."""
-        return _Decider(case, self.most_loss).choose
+        """Watches the market, solves what is met; jobs of each class of length in steps of their own.
+
+        Zones that cost as much as on demand are left alone.
+        """
+        cheap = case.prices.spot_usd_per_hour < case.prices.on_demand_usd_per_hour
+        watch = Watch(case.up & cheap[:, None], case.market.gap_hours)
+        lengths = length_class(case.jobs.deadline_hours)
+        groups = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+        deciders = [_Decider(replace(case, jobs=case.jobs.take(g)), watch, self.most_loss) for g in groups]
+
+        def choose(s: State) -> Array:
+            chosen = np.full(len(s.mode), IDLE)
+            for rows, decider in zip(groups, deciders, strict=True):
+                mine = s.take(rows)
+                chosen[rows] = decider.choose(replace(mine, up=mine.up & cheap))
+            return chosen
+
+        return choose
 
 
 class _Decider:
-    def __init__(self, case: Case, most_loss: float | None) -> None:
+    def __init__(self, case: Case, watch: Watch, most_loss: float | None) -> None:
         jobs, self.prices = case.jobs, case.prices
-        self.case, self.most_loss = case, most_loss
-        self.watch = Watch(case.up, case.market.gap_hours)
-        self.grid = Grid.of(float(jobs.deadline_hours.max()), float((jobs.deadline_hours - jobs.work_hours).max()))
+        self.case, self.watch, self.most_loss = case, watch, most_loss
+        length = float(length_class(jobs.deadline_hours)[0])
+        self.grid = Grid.of(length, float((jobs.deadline_hours - jobs.work_hours).max()))
         self.on_demand_usd = jobs.on_demand_usd(case.prices)
         self.known: dict[tuple[float, ...], int] = {}
         self.tables = np.zeros(self.room(0), dtype=np.float16)
@@ -76,7 +92,7 @@ class _Decider:
         low = at.astype(np.int64)
         where = (self.row[:, None], time[:, None]), self.columns[np.minimum(s.mode, SPOT), x]
         below, above = (self.tables[*where[0], row[:, None], where[1]].astype(float) for row in (low, low + 1))
-        best = (below + (at - low)[:, None] * (above - below)).argmin(axis=1)
+        best = between(below, above, (at - low)[:, None], MOST_ABOVE / 2).argmin(axis=1)
         chosen = np.where(best == SPOT, SPOT + zone, best)
         chosen = np.where((chosen >= SPOT) & ~s.up[every, zone], IDLE, chosen)
         return self._within_loss(chosen, s)
@@ -93,7 +109,7 @@ class _Decider:
         pooled = self.watch.pooled_loss_shape(s.tick, self.shapes)
         loss, back = (np.clip(np.rint(np.log(v) / log), *RATES) for v in (pooled, self.watch.return_shape(s.tick)))
         another = np.rint(self.watch.another_up(s.tick) * PARTS)
-        price = float(self.prices.spot_usd_per_hour.mean() / self.prices.on_demand_usd_per_hour)
+        price = min(1.0, float(self.prices.spot_usd_per_hour.min() / self.prices.on_demand_usd_per_hour))
         found = np.stack([loss, back, another, self.case.jobs.restart_hours], axis=1)
         return np.array([self._row((*key, price)) for key in found.tolist()], dtype=np.int64)
 
