@@ -96,7 +96,7 @@ def test_a_target_below_what_any_node_can_do() -> None:
     spec = spec_of("one-model")
     problem = changed(spec, ttft_ms=60)
     assert not len(problem.candidates.pool)
-    (row,) = conflicts(problem, SECONDS)
+    (row,) = conflicts(problem, 6 * SECONDS)  # a busy machine has not come as near after ten
     assert row[:2] == ("latency[chat]", "ms to the first token")
     enough, less = (changed(spec, ttft_ms=60 + by) for by in (row.relax_by, row.relax_by - 3))
     assert not len(Reach.of(enough, 0).lost)

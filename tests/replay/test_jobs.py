@@ -149,7 +149,7 @@ def test_the_omniscient_pays_what_the_best_of_all_sequences_does(data: st.DataOb
 
 
 @given(st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_no_policy_is_late_or_beats_the_omniscient(data: st.DataObject) -> None:
     """Any trace, any job; our own never costs more than its guarantee above on demand alone."""
     zones = data.draw(st.integers(1, 3))
