@@ -111,10 +111,10 @@ def test_the_picture_has_the_layers_of_the_contract() -> None:
     assert all(max(above) < min(below) for above, below in pairwise(rows))
 
 
-@pytest.mark.parametrize("package", ["engine", "sweep", "conflicts"])
+@pytest.mark.parametrize("package", ["engine", "sweep", "replay", "conflicts"])
 def test_tables_of_files_name_every_file(package: str) -> None:
     """Where a package has its files told one by one, none is left out and none is made up."""
-    title = {"engine": "The engine", "sweep": "Sweeps", "conflicts": "Conflicts"}[package]
+    title = {"engine": "The engine", "sweep": "Sweeps", "replay": "Spot", "conflicts": "Conflicts"}[package]
     part = text("docs/architecture.md").split(f"\n## {title}\n")[1].split("\n## ")[0]
     rows = [row for row in part.splitlines() if row.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`(\w+)\.py`", row.split("|")[1])}
