@@ -169,7 +169,7 @@ def _replayed(data: Path | None, starts: int, about: dict[str, Any]) -> list[dic
     if document.jobs is None:
         raise AssertionError("the packaged backtest has jobs")
     document = dataclasses.replace(document, jobs=dataclasses.replace(document.jobs, starts=starts))
-    found = backtest(document, read_markets(where), POLICIES, told=lambda line: print(line, flush=True))
+    found = backtest([document], read_markets(where), POLICIES, told=lambda line: print(line, flush=True))
     return sums(found, about)
 
 

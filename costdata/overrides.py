@@ -25,10 +25,11 @@ HOURS = 24
 
 def tables() -> dict[str, dict[str, Column]]:
     """The columns of each file; what has no default must be filled."""
-    options, key = packaged.options(), {"provider": rows.NEEDED, "region": rows.NEEDED, "node": rows.NEEDED}
+    options, place = packaged.options(), {"provider": rows.NEEDED, "region": rows.NEEDED}
     return {
         "offers": {
-            **key,
+            **place,
+            "node": rows.NEEDED,
             "option": Column(cells.choice(options), "on_demand"),
             "price_per_hour": Column(cells.money),
             "currency": rows.DOLLAR,
@@ -63,8 +64,7 @@ def tables() -> dict[str, dict[str, Column]]:
             "source": rows.REMARK,
         },
         "regions": {
-            "provider": rows.NEEDED,
-            "region": rows.NEEDED,
+            **place,
             "location": rows.REMARK,
             "country": Column(cells.choice(packaged.countries())),
             "latitude": Column(cells.degrees(90)),
@@ -74,8 +74,7 @@ def tables() -> dict[str, dict[str, Column]]:
             "source": rows.REMARK,
         },
         "carbon": {
-            "provider": rows.NEEDED,
-            "region": rows.NEEDED,
+            **place,
             "hour_utc": Column(cells.whole(0, 23)),
             "g_co2_per_kwh": Column(cells.number(0, 3000)),
             "source": rows.REMARK,

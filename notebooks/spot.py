@@ -72,7 +72,7 @@ document = read_backtest(
         "jobs": {"work_hours": [24.0], "deadline_ratio": [1.5], "restart_hours": [0.2], "zones": [1, 3], "starts": 4},
     }
 )
-found = backtest(document, [market], POLICIES, processes=1)
+found = backtest([document], [market], POLICIES, processes=1)
 costs = pd.DataFrame(found.table("all")).set_index("policy")
 costs[["jobs", "cost_percent", "late", "worst_percent", "foresight_percent", "of_the_way_percent"]].round(1)
 

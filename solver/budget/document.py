@@ -211,24 +211,11 @@ def read_budgets(source: str | os.PathLike[str] | Mapping[str, Any]) -> BudgetFi
     Raises:
         InputError: naming file, line, field and the mend; several faults at once where there are several.
     """
-    from pydantic import ValidationError
-
-    from ..spec.faults import Fault, error_of, of_schema
     from ..spec.reader import Document
-    from ..spec.schema import build, model_of
+    from ..spec.typed import typed
 
     document = Document(dict(source), "budgets") if isinstance(source, Mapping) else _read(Path(source))
-    if not isinstance(document.data, dict):
-        raise InputError("holds no fields", where=document.name, mend=SEE)
-    try:
-        model = model_of(Budgets).model_validate(document.data)
-    except ValidationError as error:
-        raise error_of(of_schema(error.errors(include_url=False), document.data, Budgets), document) from None
-    refused: list[Any] = []
-    budgets: Budgets = build(model, Budgets, (), refused)
-    if refused:
-        faults = [Fault(place, f"{error.where}: {error.message}", error.mend) for place, error in refused]
-        raise error_of(faults, document)
+    budgets: Budgets = typed(document, Budgets, see=SEE)
     made = BudgetFile(budgets, document)
     made.refuse(_twice(budgets))
     return made

@@ -27,14 +27,14 @@ def backtest(
         0; or 1 when a job was late.
     """
     from ..replay.policies import POLICIES, policy
-    from ..replay.study import backtests, serve
+    from ..replay.study import backtest, serve
     from ..spot import read_markets
 
     documents = _documents(spec)
     wanted = POLICIES if ALL in policies or not policies else tuple(policy(name) for name in dict.fromkeys(policies))
     markets = read_markets(traces)
     with_jobs = [document for document in documents if document.jobs]
-    found = backtests(with_jobs, markets, wanted, foresight=foresight, told=_told) if with_jobs else None
+    found = backtest(with_jobs, markets, wanted, foresight=foresight, told=_told) if with_jobs else None
     services = [row for document in documents for row in serve(document, markets, _told)]
     name = documents[0].name if len(documents) == 1 else Path(spec).stem
     _show(name, found, services, by, style)

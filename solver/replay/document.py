@@ -152,11 +152,8 @@ def read_backtest(source: str | os.PathLike[str] | Mapping[str, Any]) -> Backtes
     Raises:
         InputError: naming file, line, field and the mend.
     """
-    from pydantic import ValidationError
-
-    from ..spec.faults import Fault, error_of, of_schema
     from ..spec.reader import Document, read
-    from ..spec.schema import build, model_of
+    from ..spec.typed import typed
 
     document: Document
     if isinstance(source, Mapping):
@@ -165,17 +162,7 @@ def read_backtest(source: str | os.PathLike[str] | Mapping[str, Any]) -> Backtes
         document = _packaged(str(source)[1:])
     else:
         document = read(Path(source))
-    if not isinstance(document.data, dict):
-        raise InputError("holds no fields", where=document.name, mend=SEE)
-    try:
-        model = model_of(Backtest).model_validate(document.data)
-    except ValidationError as error:
-        raise error_of(of_schema(error.errors(include_url=False), document.data, Backtest), document) from None
-    refused: list[Any] = []
-    made: Backtest = build(model, Backtest, (), refused)
-    if refused:
-        faults = [Fault(place, f"{error.where}: {error.message}", error.mend) for place, error in refused]
-        raise error_of(faults, document)
+    made: Backtest = typed(document, Backtest, see=SEE)
     return made
 
 

@@ -126,12 +126,7 @@ def interval(values: Array, group: Array, level: float = LEVEL) -> tuple[float, 
     return float(low), float(high)
 
 
-def backtest(document: Backtest, markets: Iterable[Market], policies: Sequence[Policy], **options: Any) -> Found:
-    """Replay a document's jobs; see `backtests`."""
-    return backtests((document,), markets, policies, **options)
-
-
-def backtests(
+def backtest(
     documents: Sequence[Backtest],
     markets: Iterable[Market],
     policies: Sequence[Policy],

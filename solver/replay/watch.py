@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..spot.risk import DOWN_SCALE_HOURS, UP_SCALE_HOURS
+from ..spot.risk import DOWN_SCALE_HOURS, UP_SCALE_HOURS, ticks_since
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PRIOR_LOSS_SHAPE, PRIOR_RETURN_SHAPE, PRIOR_ANOTHER_UP = 1.1, 1.2, 0.3  # of the traces of 2022 and 2023
@@ -59,10 +59,9 @@ class Watch:
 
 def _ages(up: Array, gap_hours: float) -> Array:
     """Hours for which each row has been as it is, its tick included; [Z, T]."""
-    ticks = np.arange(up.shape[1])
     new = np.ones(up.shape, dtype=bool)
     new[:, 1:] = up[:, 1:] != up[:, :-1]
-    return np.asarray((ticks - np.maximum.accumulate(np.where(new, ticks, 0), axis=1) + 1) * gap_hours)
+    return np.asarray((ticks_since(new) + 1) * gap_hours)
 
 
 def _exposure(age: Array, gap_hours: float, scale: float) -> Array:

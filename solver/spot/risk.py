@@ -209,8 +209,7 @@ def seen(up: Array, gap_hours: float) -> Seen:
         raise InputError("a trace without ticks", where="spot risk")
     ended = np.zeros((pools, ticks), dtype=bool)
     ended[:, 1:] = up[:, 1:] != up[:, :-1]
-    place = np.broadcast_to(np.arange(ticks), up.shape)
-    age = (place - np.maximum.accumulate(np.where(ended, place, 0), axis=1)) * gap_hours
+    age = ticks_since(ended) * gap_hours
     was, old = up[:, :-1], age[:, :-1]
     scale = np.where(was, UP_SCALE_HOURS, DOWN_SCALE_HOURS)
     more = np.log1p(gap_hours / (scale + old)) * np.where(ended[:, 1:], 0.5, 1.0)  # it ended half way, on the whole
@@ -227,6 +226,12 @@ def seen(up: Array, gap_hours: float) -> Seen:
         down_ends=summed(ended[:, 1:] & ~was),
         down_exposure=summed(np.where(was, 0.0, more)),
     )
+
+
+def ticks_since(events: Array) -> Array:
+    """Ticks since the last event of each row, or since its first tick; int64 [Z, T] from bool [Z, T]."""
+    place = np.broadcast_to(np.arange(events.shape[1]), events.shape)
+    return np.asarray(place - np.maximum.accumulate(np.where(events, place, 0), axis=1))
 
 
 @dataclass(slots=True)

@@ -94,7 +94,7 @@ def test_jobs_end_within_the_trace(traces: Path) -> None:
 
 def test_the_table_adds_up(traces: Path) -> None:
     """The mean of all is that of the jobs; the way from uniform progress to the omniscient is 0 and 100 at its ends."""
-    found = backtest(read_backtest(SMALL), read_markets(traces), POLICIES, processes=1)
+    found = backtest([read_backtest(SMALL)], read_markets(traces), POLICIES, processes=1)
     assert found.rows.count == 4 * 3  # both zones alone, and together
     whole = {row["policy"]: row for row in found.table("all")}
     share = found.rows.usd["markov"] / found.rows.on_demand_usd
